@@ -1,0 +1,1 @@
+"""Tests of Penstock; the folders mirror the package."""
