@@ -1,0 +1,146 @@
+"""Blocks: the unit of data that tasks take and give.
+
+A block is a `pyarrow.Table` (frame), a `numpy.ndarray` (array) or a `list`
+(bag). A table block holds one chunk per column, so that its memory is exactly
+the buffers it names.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pyarrow as pa
+
+Block = Any  # pa.Table | np.ndarray | list: a Union would import both libraries here
+
+# A list's items are not walked one by one: a few stand for all.
+_SAMPLED_ITEMS = 64
+
+
+def block_nbytes(block: Block) -> int:
+    """Return the bytes of memory that `block` keeps alive.
+
+    Parameters
+    ----------
+    block : pyarrow.Table, numpy.ndarray, list or object
+
+    Returns
+    -------
+    int
+        Bytes of the distinct buffers of a table, of the owner of an array's
+        memory, or a sampled estimate for lists and other objects.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> block_nbytes(np.zeros(1000)[:10])
+    8000
+    """
+    module = type(block).__module__
+    if module.startswith("pyarrow"):
+        if hasattr(block, "get_total_buffer_size"):
+            return int(block.get_total_buffer_size())
+        return int(getattr(block, "nbytes", 0) or getattr(block, "size", 0))
+    if hasattr(block, "nbytes") and hasattr(block, "base"):
+        owner = block
+        while getattr(owner.base, "nbytes", None) is not None and hasattr(owner.base, "base"):
+            owner = owner.base
+        return int(owner.nbytes)
+    return _object_nbytes(block)
+
+
+def _object_nbytes(value: Any) -> int:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return len(value)
+    if isinstance(value, dict):
+        return sys.getsizeof(value) + _items_nbytes(list(value.items()))
+    if isinstance(value, list | tuple | set | frozenset):
+        return sys.getsizeof(value) + _items_nbytes(value)
+    if hasattr(value, "memory_usage"):
+        usage = value.memory_usage(deep=True)
+        return int(usage if isinstance(usage, int) else usage.sum())
+    if type(value).__module__.startswith("pyarrow"):
+        return block_nbytes(value)
+    return sys.getsizeof(value)
+
+
+def _items_nbytes(items: Any) -> int:
+    count = len(items)
+    if count == 0:
+        return 0
+    if isinstance(items, set | frozenset):
+        items = list(items)
+    step = max(1, count // _SAMPLED_ITEMS)
+    sampled = items[::step]
+    return sum(block_nbytes(item) for item in sampled) * count // len(sampled)
+
+
+def one_chunk(table: pa.Table) -> pa.Table:
+    """Return `table` with exactly one chunk per column, copying only where needed."""
+    import pyarrow as pa
+
+    if all(column.num_chunks == 1 for column in table.columns):
+        return table
+    columns = [_single_chunk(column) for column in table.columns]
+    if not columns:
+        return table
+    return pa.Table.from_arrays(columns, schema=table.schema)
+
+
+def _single_chunk(column: pa.ChunkedArray) -> pa.Array:
+    import pyarrow as pa
+
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    if column.num_chunks == 0:
+        return pa.array([], type=column.type)
+    combined = column.combine_chunks()
+    if isinstance(combined, pa.ChunkedArray):  # more than 2 GB of strings in one column
+        return pa.concat_arrays(combined.cast(_large(column.type)).chunks)
+    return combined
+
+
+def _large(dtype: pa.DataType) -> pa.DataType:
+    import pyarrow as pa
+
+    return pa.large_binary() if pa.types.is_binary(dtype) else pa.large_string()
+
+
+def compact(table: pa.Table) -> pa.Table:
+    """Return `table` owning only the memory of its own rows.
+
+    A slice keeps the whole of its parent alive; this copies it out when the
+    parent is noticeably larger.
+    """
+    import pyarrow as pa
+
+    if table.num_rows == 0:
+        return table.schema.empty_table()
+    if table.get_total_buffer_size() <= 1.25 * table.nbytes + 4096:
+        return table
+    return table.take(pa.array(range(table.num_rows)) if table.num_rows < 64 else _arange(table))
+
+
+def _arange(table: pa.Table) -> pa.Array:
+    import numpy as np
+    import pyarrow as pa
+
+    return pa.array(np.arange(table.num_rows))
+
+
+def concat_tables(tables: Sequence[pa.Table] | Iterable[pa.Table]) -> pa.Table:
+    """Return the rows of `tables` in order as one block, widening types where they differ."""
+    import pyarrow as pa
+
+    tables = list(tables)
+    if len(tables) == 1:
+        return one_chunk(tables[0])
+    filled = [table for table in tables if table.num_rows] or tables[:1]
+    schema = filled[0].schema
+    if all(table.schema.equals(schema) for table in filled[1:]):
+        return one_chunk(pa.concat_tables(filled))
+    return one_chunk(pa.concat_tables(filled, promote_options="permissive"))

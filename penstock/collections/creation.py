@@ -1,0 +1,267 @@
+"""Frames from files and from data in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from penstock.collections.base import noted
+from penstock.collections.frame import DataFrame
+from penstock.collections.mapping import collection_of
+from penstock.engine.nodes.select import SetIndex
+from penstock.engine.nodes.slicing import Head
+from penstock.engine.nodes.sources import FromTable, ReadFrame, TableRef
+from penstock.engine.plan import FrameNode
+from penstock.engine.schema import FrameSchema, schema_of
+from penstock.io.registry import source_for
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from penstock.io.source import Source
+
+
+def read_csv(
+    urlpath: Any,
+    blocksize: str | int | None = None,
+    sample: int | None = None,
+    storage_options: dict[str, Any] | None = None,
+    include_path_column: bool | str = False,
+    assume_missing: bool = False,
+    on_type_conflict: str = "widen",
+    **kwargs: Any,
+) -> DataFrame:
+    """Read CSV files in blocks.
+
+    Parameters
+    ----------
+    urlpath : str, path or list
+        Files, globs (``"s3://bucket/2024-*.csv"``) or directories; files ending
+        in ``.gz``, ``.bz2``, ``.xz`` or ``.zst`` are streamed.
+    blocksize : str or int, optional
+        Bytes of text per block, e.g. ``"16MB"``; by default what fits the limit.
+    sample : int, optional
+        Bytes looked at, at several places, to infer types.
+    storage_options : dict, optional
+        For the filesystem, e.g. credentials.
+    include_path_column : bool or str
+        Add a column with the path of each row's file.
+    assume_missing : bool
+        Read integer columns that `dtype` does not name as float64.
+    on_type_conflict : {"widen", "raise"}
+        What to do when a later value contradicts the inferred type: read again
+        with a wider type and warn, or raise.
+    **kwargs
+        Parameters of `pandas.read_csv`: ``sep``, ``header``, ``names``,
+        ``usecols``, ``dtype``, ``parse_dates``, ``index_col``, ``na_values``,
+        ``skiprows``, ``nrows``, ...
+
+    Returns
+    -------
+    DataFrame
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "trips.csv"
+    >>> _ = path.write_text("zone,fare\\n1,5.0\\n2,7.5\\n1,20.0\\n")
+    >>> read_csv(path).fare.sum().compute()
+    np.float64(32.5)
+    """
+    from penstock.config import parse_bytes
+
+    index_col = kwargs.pop("index_col", None)
+    nrows = kwargs.pop("nrows", None)
+    if blocksize == "default":
+        blocksize = None
+    options: dict[str, Any] = {} if sample is None else {"sample": sample}
+    source = source_for("csv")(
+        urlpath,
+        blocksize=None if blocksize is None else parse_bytes(blocksize),
+        storage_options=storage_options,
+        include_path_column=include_path_column,
+        assume_missing=assume_missing,
+        on_type_conflict=on_type_conflict,
+        **options,
+        **kwargs,
+    )
+    frame = from_source(source)
+    if nrows is not None:
+        frame = frame._on(Head(frame.plan, int(nrows)))
+    if index_col is not None and index_col is not False:
+        labels = index_col if isinstance(index_col, list) else [index_col]
+        known = list(frame.columns)
+        labels = [
+            known[label] if isinstance(label, int) and label not in known else label
+            for label in labels
+        ]
+        frame = frame.set_index(labels if len(labels) > 1 else labels[0], sort=False)
+    return frame
+
+
+def read_table(urlpath: Any, sep: str = "\t", **kwargs: Any) -> DataFrame:
+    """Read text files with columns separated by tabs; see `read_csv`."""
+    return read_csv(urlpath, sep=sep, **kwargs)
+
+
+def read_parquet(
+    path: Any,
+    columns: Any = None,
+    filters: Any = None,
+    index: Any = None,
+    storage_options: dict[str, Any] | None = None,
+    engine: str = "auto",
+    schema_drift: str = "union",
+    partition_types: dict[str, Any] | None = None,
+    blocksize: str | int | None = None,
+    **kwargs: Any,
+) -> DataFrame:
+    """Read Parquet files: only the columns and row groups that are needed.
+
+    Parameters
+    ----------
+    path : str, path or list
+        Files, globs or directories, with or without ``key=value`` folders.
+    columns : label or list of labels, optional
+        Columns to read; one label gives a Series.
+    filters : list of tuple, or list of list of tuple, optional
+        Rows to keep, as in `pandas.read_parquet`.
+    index : label, list of labels or False, optional
+        Index columns; by default those that pandas wrote.
+    storage_options : dict, optional
+    engine : str
+        Accepted for compatibility.
+    schema_drift : {"union", "strict"}
+        Unite the columns of files that differ (see `DataFrame.schema_drift`),
+        or raise.
+    partition_types : dict, optional
+        Types of the columns made of folder names.
+    blocksize : str or int, optional
+        Bytes of a block in memory; by default what fits the limit.
+    **kwargs
+        Dask's others (``split_row_groups``, ``calculate_divisions``,
+        ``gather_statistics``, ``aggregate_files``, ``ignore_metadata_file``) are
+        accepted and not needed.
+
+    Returns
+    -------
+    DataFrame, or Series for a single label
+    """
+    from penstock.config import parse_bytes
+
+    for name in ("split_row_groups", "calculate_divisions", "gather_statistics",
+                 "aggregate_files", "ignore_metadata_file", "metadata_task_size"):  # fmt: skip
+        kwargs.pop(name, None)
+    single = isinstance(columns, str)
+    source = source_for("parquet")(
+        path,
+        columns=[columns] if single else columns,
+        filters=filters,
+        index=index,
+        storage_options=storage_options,
+        schema_drift=schema_drift,
+        partition_types=partition_types,
+        **kwargs,
+    )
+    frame = from_source(source, None if blocksize is None else parse_bytes(blocksize))
+    levels = [name for name in source.pandas_index if isinstance(name, str)]
+    if levels:
+        names = tuple(None if name.startswith("__index_level_") else name for name in levels)
+        frame = frame._on(SetIndex(frame.plan, tuple(levels), names))
+    return frame[columns] if single else frame
+
+
+def from_source(source: Source, target_bytes: int | None = None) -> DataFrame:
+    """Return the frame that reads `source` (of any registered format)."""
+    return DataFrame(noted(ReadFrame(source, target_bytes=target_bytes)))
+
+
+def from_pandas(data: Any, npartitions: int | None = None, chunksize: int | None = None,
+                sort: bool = False) -> Any:  # fmt: skip
+    """Make a collection of a pandas object.
+
+    Parameters
+    ----------
+    data : pandas.DataFrame or pandas.Series
+    npartitions : int, optional
+        Number of blocks; 1 by default.
+    chunksize : int, optional
+        Rows of a block, instead of their number.
+    sort : bool
+        Sort by the index first.
+
+    Returns
+    -------
+    DataFrame or Series
+    """
+    import pandas as pd
+
+    if not isinstance(data, pd.DataFrame | pd.Series):
+        raise TypeError(f"from_pandas takes a DataFrame or Series, not {type(data).__name__}")
+    is_series = isinstance(data, pd.Series)
+    if sort:
+        data = data.sort_index(kind="stable")
+    schema = schema_of(data)
+    frame = data.to_frame() if is_series else data
+    table = schema.from_pandas(frame, "from_pandas")
+    if chunksize is not None:
+        npartitions = -(-len(frame) // chunksize)
+    count = max(1, npartitions or 1)
+    plan = FromTable(TableRef(table), schema, count)
+    return collection_of(noted(plan), is_series)
+
+
+def from_arrow(table: pa.Table, npartitions: int = 1) -> DataFrame:
+    """Make a frame of a `pyarrow.Table`.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    npartitions : int
+        Number of blocks.
+
+    Returns
+    -------
+    DataFrame
+    """
+    from penstock.blocks import one_chunk
+    from penstock.engine.kernels.missing import nan_to_null
+    from penstock.engine.schema import unique_names
+
+    names = unique_names(table.column_names)
+    table = one_chunk(table.rename_columns(names))
+    arrays = [nan_to_null(column.chunk(0)) for column in table.columns]
+    import pyarrow as pa
+
+    table = pa.Table.from_arrays(arrays, schema=table.schema)
+    plan: FrameNode = FromTable(
+        TableRef(table), FrameSchema(tuple(table.schema), tuple(names)), max(1, npartitions)
+    )
+    return DataFrame(noted(plan))
+
+
+def from_dict(data: dict[Any, Any], npartitions: int = 1, **kwargs: Any) -> DataFrame:
+    """Make a frame of a dict of columns; see `pandas.DataFrame.from_dict`."""
+    import pandas as pd
+
+    return from_pandas(pd.DataFrame.from_dict(data, **kwargs), npartitions)
+
+
+def to_datetime(arg: Any, **kwargs: Any) -> Any:
+    """Return a Series converted to timestamps; parameters as `pandas.to_datetime`."""
+    return arg._elementwise("to_datetime", **kwargs)
+
+
+def to_numeric(arg: Any, errors: str = "raise", meta: Any = None) -> Any:
+    """Return a Series converted to numbers; parameters as `pandas.to_numeric`."""
+    return arg._elementwise("to_numeric", errors=errors)
+
+
+def to_timedelta(arg: Any, unit: str | None = None, errors: str = "raise") -> Any:
+    """Return a Series converted to durations; parameters as `pandas.to_timedelta`."""
+    return arg._elementwise("to_timedelta", unit=unit, errors=errors)
+
+
+def map_partitions(func: Any, *args: Any, meta: Any = None, **kwargs: Any) -> Any:
+    """Call `func` with each partition; see `DataFrame.map_partitions`."""
+    first, *rest = args
+    return first.map_partitions(func, *rest, meta=meta, **kwargs)

@@ -1,0 +1,345 @@
+"""merge and concat: which columns meet, what they are called, which index results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from penstock.collections.base import noted
+from penstock.collections.framelike import FrameLike
+from penstock.collections.rows import labelled
+from penstock.engine.nodes.concat import Concat, SideBySide
+from penstock.engine.nodes.join import Columns, Join
+from penstock.engine.nodes.numbering import RowPositions
+from penstock.engine.nodes.select import ResetIndex, SetIndex
+from penstock.engine.nodes.sort import in_order
+from penstock.engine.schema import FrameSchema, unique_names
+from penstock.errors import SchemaError, UnsupportedError
+
+if TYPE_CHECKING:
+    from penstock.collections.frame import DataFrame
+    from penstock.engine.plan import FrameNode
+
+_HOW = ("inner", "left", "right", "outer", "cross", "semi", "anti")
+
+
+def merge(
+    left: Any,
+    right: Any,
+    how: str = "inner",
+    on: Any = None,
+    left_on: Any = None,
+    right_on: Any = None,
+    left_index: bool = False,
+    right_index: bool = False,
+    suffixes: tuple[str | None, str | None] = ("_x", "_y"),
+    indicator: bool | str = False,
+    validate: str | None = None,
+    broadcast: bool | None = None,
+) -> DataFrame:
+    """Join two frames on equal keys; see `DataFrame.merge`."""
+    from penstock.collections.frame import DataFrame
+
+    if how not in _HOW:
+        raise ValueError(f"how={how!r}: must be one of {', '.join(_HOW)}")
+    left, right = as_frame(left), as_frame(right)
+    keys_left, keys_right = _keys(left, right, how, on, left_on, right_on, left_index, right_index)
+    left_plan, on_left = _keyed(left, keys_left, left_index)
+    right_plan, on_right = _keyed(right, keys_right, right_index)
+    keep_index = left_index and right_index
+    left_columns, right_columns = _named(
+        left_plan.schema, right_plan.schema, on_left, on_right, suffixes,
+        shared=_shared_keys(left_plan.schema, right_plan.schema, on_left, on_right, keep_index),
+        left_only=how in ("semi", "anti"),
+    )  # fmt: skip
+    if how == "right":
+        right_plan = RowPositions(in_order(right_plan))
+    else:
+        left_plan = RowPositions(in_order(left_plan))
+    mark = "_merge" if indicator is True else indicator or None
+    node: FrameNode = Join(
+        left_plan, right_plan, on_left, on_right, left_columns, right_columns, how,
+        mark, validate, broadcast,
+    )  # fmt: skip
+    if keep_index or (left_index != right_index):
+        node = _with_index(node, left, right, left_index, right_index, on_left, left_columns,
+                           right_columns, on_right)  # fmt: skip
+    return DataFrame(noted(node))
+
+
+def as_frame(value: Any) -> DataFrame:
+    """Return `value` as a lazy frame: a pandas object or a Series is taken in."""
+    from penstock.collections.creation import from_pandas
+    from penstock.collections.frame import DataFrame
+
+    if isinstance(value, DataFrame):
+        return value
+    if isinstance(value, FrameLike):
+        return value.to_frame()  # type: ignore[attr-defined]
+    if type(value).__module__.startswith("pandas"):
+        made = from_pandas(value, npartitions=1)
+        return made if isinstance(made, DataFrame) else made.to_frame()
+    raise SchemaError(f"cannot merge with a {type(value).__name__}")
+
+
+def _keys(
+    left: DataFrame,
+    right: DataFrame,
+    how: str,
+    on: Any,
+    left_on: Any,
+    right_on: Any,
+    left_index: bool,
+    right_index: bool,
+) -> tuple[list[Any], list[Any]]:
+    if how == "cross":
+        return [], []
+    if on is not None:
+        left_on = right_on = on
+    if left_on is None and right_on is None and not (left_index or right_index):
+        common = [label for label in left.columns if label in set(right.columns)]
+        if not common:
+            raise SchemaError("merge: the frames have no column in common; give on= or left_on=")
+        left_on = right_on = common
+    lefts = [] if left_index else _as_list(left_on)
+    rights = [] if right_index else _as_list(right_on)
+    wanted_left = len(left.plan.schema.index) or 1 if left_index else len(lefts)
+    wanted_right = len(right.plan.schema.index) or 1 if right_index else len(rights)
+    if wanted_left != wanted_right:
+        raise ValueError(f"merge: {wanted_left} left keys and {wanted_right} right keys")
+    return lefts, rights
+
+
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _keyed(
+    frame: DataFrame, labels: list[Any], by_index: bool
+) -> tuple[FrameNode, tuple[str, ...]]:
+    """Return the plan to join, without an index, and its key columns."""
+    if not by_index:
+        plan = in_order(frame.plan)
+        if plan.schema.index:
+            plan = ResetIndex(plan, (), (), drop=True)
+        return plan, tuple(plan.schema.column(label) for label in labels)
+    plan = in_order(labelled(frame.plan))
+    names = tuple(f"__key_{level}__" for level in range(len(plan.schema.index)))
+    return ResetIndex(plan, names, names), names
+
+
+def _shared_keys(
+    left: FrameSchema,
+    right: FrameSchema,
+    on_left: tuple[str, ...],
+    on_right: tuple[str, ...],
+    keep_index: bool,
+) -> frozenset[tuple[str, str]]:
+    """Return the pairs of key columns that become one column."""
+    label_left = dict(zip(left.columns, left.labels, strict=True))
+    label_right = dict(zip(right.columns, right.labels, strict=True))
+    return frozenset(
+        (a, b)
+        for a, b in zip(on_left, on_right, strict=True)
+        if keep_index or label_left[a] == label_right[b]
+    )
+
+
+def _named(
+    left: FrameSchema,
+    right: FrameSchema,
+    on_left: tuple[str, ...],
+    on_right: tuple[str, ...],
+    suffixes: tuple[str | None, str | None],
+    *,
+    shared: frozenset[tuple[str, str]],
+    left_only: bool,
+) -> tuple[Columns, Columns]:
+    """Return the columns of each side with their names in the result."""
+    taken_right = {b for _, b in shared}
+    rest = [
+        (name, label)
+        for name, label in zip(right.columns, right.labels, strict=True)
+        if name not in taken_right
+    ]
+    taken_left = {a for a, _ in shared}
+    own = [
+        label
+        for name, label in zip(left.columns, left.labels, strict=True)
+        if name not in taken_left
+    ]
+    clashing = set() if left_only else set(own) & {label for _, label in rest}
+    if clashing and not (suffixes[0] or suffixes[1]):
+        raise ValueError(f"columns overlap but no suffix specified: {sorted(map(str, clashing))}")
+
+    def suffixed(label: Any, suffix: str | None) -> Any:
+        return f"{label}{suffix}" if label in clashing and suffix else label
+
+    lefts = [
+        (name, suffixed(label, suffixes[0]) if name not in taken_left else label)
+        for name, label in zip(left.columns, left.labels, strict=True)
+    ]
+    rights = [(name, suffixed(label, suffixes[1])) for name, label in rest]
+    names = unique_names([label for _, label in (*lefts, *rights)])
+    left_columns = tuple(
+        (source, name, label) for (source, label), name in zip(lefts, names, strict=False)
+    )
+    right_columns = tuple(
+        (source, name, label)
+        for (source, label), name in zip(rights, names[len(lefts) :], strict=True)
+    )
+    output = {source: name for source, name, _ in left_columns}
+    merged = tuple((b, output[a], label_of(left, a)) for a, b in sorted(shared))
+    return left_columns, right_columns + merged
+
+
+def label_of(schema: FrameSchema, name: str) -> Any:
+    """Return the user's label of the data column `name`."""
+    return schema.labels[schema.columns.index(name)]
+
+
+def _with_index(
+    node: FrameNode,
+    left: DataFrame,
+    right: DataFrame,
+    left_index: bool,
+    right_index: bool,
+    on_left: tuple[str, ...],
+    left_columns: Columns,
+    right_columns: Columns,
+    on_right: tuple[str, ...],
+) -> FrameNode:
+    """Make the key columns of index joins the index of the result, as pandas does."""
+    if left_index:
+        names = {source: name for source, name, _ in left_columns}
+        keys = tuple(names[key] for key in on_left)
+        frame = left
+    else:
+        names = {source: name for source, name, _ in right_columns}
+        keys = tuple(names[key] for key in on_right)
+        frame = right
+    index_names = frame.plan.schema.index_names or (None,)
+    if left_index and right_index:
+        others = right.plan.schema.index_names or (None,)
+        index_names = tuple(a if a == b else None for a, b in zip(index_names, others, strict=True))
+        return SetIndex(node, keys, index_names)
+    # one side by index, the other by column: pandas keeps the index of the column's side
+    kept = right if left_index else left
+    raise UnsupportedError(
+        f"merging an index with a column is not supported for {type(kept).__name__}; "
+        "use reset_index() and merge on columns"
+    )
+
+
+def concat(
+    frames: Sequence[Any], axis: Any = 0, join: str = "outer", ignore_index: bool = False
+) -> Any:
+    """Put frames after each other (axis 0) or side by side (axis 1).
+
+    Parameters
+    ----------
+    frames : sequence of DataFrame or Series
+    axis : {0, 1}
+        1 needs frames with the same rows.
+    join : {"outer", "inner"}
+        All columns, or those that every frame has.
+    ignore_index : bool
+        Label the rows 0, 1, 2, ...
+
+    Returns
+    -------
+    DataFrame or Series
+    """
+    from penstock.collections.mapping import collection_of
+    from penstock.collections.series import Series
+
+    members = list(frames)
+    if not members:
+        raise ValueError("no objects to concatenate")
+    if axis in (1, "columns"):
+        return _beside(members)
+    is_series = all(isinstance(member, Series) for member in members)
+    names = {member.name for member in members} if is_series else set()
+    if is_series and len(names) > 1:
+        members = [member.rename(None) for member in members]
+    lazies = [member if isinstance(member, Series) and is_series else as_frame(member)
+              for member in members]  # fmt: skip
+    plans = []
+    for lazy in lazies:
+        plan = in_order(lazy.plan)
+        if ignore_index:
+            plan = ResetIndex(plan, (), (), drop=True) if plan.schema.index else plan
+        else:
+            plan = labelled(plan)
+        plans.append(plan)
+    return collection_of(noted(Concat(tuple(plans), _united_schema(plans, join))), is_series)
+
+
+def _united_schema(plans: list[FrameNode], join: str) -> FrameSchema:
+    import pyarrow as pa
+
+    schemas = [plan.schema for plan in plans]
+    depth = {len(schema.index) for schema in schemas}
+    if len(depth) > 1:
+        raise SchemaError("concat: the frames' indexes have different numbers of levels")
+    fields: dict[str, pa.Field] = {}
+    labels: dict[str, Any] = {}
+    for schema in schemas:
+        for field, label in zip(schema.fields, schema.labels, strict=True):
+            fields[field.name] = _common_field(fields.get(field.name), field)
+            labels[field.name] = label
+    if join == "inner":
+        common = set.intersection(*(set(schema.columns) for schema in schemas))
+        fields = {name: field for name, field in fields.items() if name in common}
+    index_fields = tuple(schemas[0].index_fields)
+    for schema in schemas[1:]:
+        index_fields = tuple(
+            _common_field(a, b) for a, b in zip(index_fields, schema.index_fields, strict=True)
+        )
+    names = schemas[0].index_names
+    for schema in schemas[1:]:
+        names = tuple(a if a == b else None for a, b in zip(names, schema.index_names, strict=True))
+    first = schemas[0]
+    return replace(
+        first,
+        fields=tuple(fields.values()),
+        labels=tuple(labels[name] for name in fields),
+        index_fields=index_fields,
+        index_names=names,
+    )
+
+
+def _common_field(known: Any, field: Any) -> Any:
+    import pyarrow as pa
+
+    if known is None or known.type == field.type:
+        return field if known is None else known
+    schema = pa.unify_schemas(
+        [pa.schema([known.remove_metadata()]), pa.schema([field.remove_metadata()])],
+        promote_options="permissive",
+    )
+    return schema.field(0)
+
+
+def _beside(members: list[Any]) -> DataFrame:
+    from penstock.collections.frame import DataFrame
+
+    lazies = [as_frame(member) for member in members]
+    first = lazies[0].plan
+    if any(lazy.plan.grid is not first.grid for lazy in lazies):
+        raise UnsupportedError(
+            "concat(axis=1) needs frames with the same rows; join them on their index instead"
+        )
+    plans = tuple(lazy.plan for lazy in lazies)
+    taken = list(first.schema.index + first.schema.order)
+    columns = []
+    for plan in plans:
+        names = unique_names([*taken, *plan.schema.columns])[len(taken) :]
+        taken += names
+        columns.append(
+            tuple(zip(plan.schema.columns, names, plan.schema.labels, strict=True))
+        )
+    return DataFrame(noted(SideBySide(plans, tuple(columns))))
+
+

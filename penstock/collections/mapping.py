@@ -1,0 +1,168 @@
+"""Functions of the user's on blocks, and what their results look like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from penstock.collections.base import Collection, noted, user_line
+from penstock.collections.framelike import FrameLike
+from penstock.collections.rows import labelled
+from penstock.engine.expr import Column
+from penstock.engine.nodes.map_blocks import MapPandas, Opaque
+from penstock.engine.nodes.slicing import Head
+from penstock.engine.nodes.sort import in_order
+from penstock.engine.schema import schema_of
+
+if TYPE_CHECKING:
+    from penstock.engine.plan import FrameNode
+    from penstock.engine.schema import FrameSchema
+
+_SAMPLE_ROWS = 10
+
+
+class MapMixin(FrameLike):
+    """``map_partitions`` and what is made of it."""
+
+    def map_partitions(self, func: Callable[..., Any], *args: Any, meta: Any = None,
+                       **kwargs: Any) -> Any:  # fmt: skip
+        """Call `func` with each partition as a pandas object.
+
+        Parameters
+        ----------
+        func : callable
+            Takes and returns a DataFrame or Series. With a ``partition_info``
+            parameter it is told the number of its partition.
+        *args
+            Further arguments; collections with as many partitions are passed
+            partition by partition.
+        meta : DataFrame, Series, dict, tuple or dtype, optional
+            Names and dtypes of the result. Without it, `func` is run once on
+            the first rows of the data.
+        **kwargs
+            Further keyword arguments.
+
+        Returns
+        -------
+        DataFrame or Series
+        """
+        rowwise = kwargs.pop("_rowwise", False)
+        others = [arg for arg in args if isinstance(arg, FrameLike)]
+        plain = tuple(arg for arg in args if not isinstance(arg, FrameLike))
+        plan = labelled(in_order(self.plan)) if not rowwise else in_order(self.plan)
+        frames = (plan, *(labelled(in_order(other.plan)) for other in others))
+        series = tuple(_is_series(c) for c in (self, *others))
+        numbered = "partition_info" in _parameters(func)
+        if meta is None:
+            sample = [self, *others]
+            meta = sampled_meta(func, plain, kwargs, sample, series, numbered)
+        schema, is_series = result_schema(meta, plan, self)
+        node = MapPandas(
+            frames,
+            Opaque(func),
+            Opaque((plain, kwargs)),
+            schema,
+            series,
+            label=getattr(func, "__name__", "map").strip("_"),
+            rowwise=rowwise,
+            numbered=numbered,
+        )
+        return collection_of(noted(node), is_series)
+
+    def pipe(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Return ``func(self, *args, **kwargs)``."""
+        return func(self, *args, **kwargs)
+
+
+def _parameters(func: Callable[..., Any]) -> frozenset[str]:
+    import inspect
+
+    try:
+        return frozenset(inspect.signature(func).parameters)
+    except (TypeError, ValueError):
+        return frozenset()
+
+
+def _is_series(collection: Collection) -> bool:
+    from penstock.collections.series import Series
+
+    return isinstance(collection, Series)
+
+
+def collection_of(plan: FrameNode, is_series: bool) -> Any:
+    """Return the Series or DataFrame of `plan`."""
+    from penstock.collections.frame import DataFrame
+    from penstock.collections.series import Series
+
+    if is_series:
+        return Series(plan, Column(plan.schema.columns[0]), plan.schema.labels[0])
+    return DataFrame(plan)
+
+
+def first_rows(collection: FrameLike, rows: int = _SAMPLE_ROWS) -> Any:
+    """Return the first rows of the real data, to see what a function makes of them."""
+    return collection._on(Head(labelled(in_order(collection.plan)), rows)).head(rows)
+
+
+def sampled_meta(
+    func: Callable[..., Any],
+    args: tuple,
+    kwargs: dict[str, Any],
+    collections: list[Any],
+    series: tuple[bool, ...],
+    numbered: bool = False,
+) -> Any:
+    """Return what `func` gives for the first rows of the data.
+
+    Raises
+    ------
+    Exception
+        Whatever `func` raises, with a note that says when it ran.
+    """
+    samples = [collection.head(_SAMPLE_ROWS) for collection in collections]
+    extra = {"partition_info": {"number": 0}} if numbered else {}
+    try:
+        return func(*samples, *args, **kwargs, **extra)
+    except Exception as error:
+        name = getattr(func, "__name__", type(func).__name__)
+        error.add_note(
+            f"{name} failed on the first {len(samples[0])} rows, where it was run to learn the "
+            f"names and dtypes of its result; give them as meta= if it needs more"
+        )
+        line = user_line()
+        if line:
+            error.add_note(f"asked for at {line}")
+        raise
+
+
+def result_schema(meta: Any, plan: FrameNode, like: Any) -> tuple[FrameSchema, bool]:
+    """Return the schema that `meta` describes, and whether it is a Series.
+
+    `meta` is an example (DataFrame, Series) or Dask's short forms: a dict of
+    dtypes, pairs of name and dtype, ``(name, dtype)`` or a dtype.
+    """
+    import pandas as pd
+
+    from dataclasses import replace
+
+    if isinstance(meta, pd.DataFrame | pd.Series):
+        example = meta
+    elif isinstance(meta, dict):
+        example = pd.DataFrame({key: pd.Series([], dtype=kind) for key, kind in meta.items()})
+    elif isinstance(meta, tuple) and len(meta) == 2 and not isinstance(meta[0], tuple):
+        example = pd.Series([], name=meta[0], dtype=meta[1])
+    elif isinstance(meta, list | tuple):
+        example = pd.DataFrame({key: pd.Series([], dtype=kind) for key, kind in meta})
+    elif pd.api.types.is_scalar(meta) and not isinstance(meta, str | type):
+        example = pd.Series([meta])
+    else:
+        example = pd.Series([], name=getattr(like, "name", None), dtype=meta)
+    is_series = isinstance(example, pd.Series)
+    given = schema_of(example, index=True)
+    before = plan.schema
+    # an example made of dtypes alone says nothing of the index: rows keep theirs
+    says_nothing = not isinstance(meta, pd.DataFrame | pd.Series) or len(example) == 0
+    if says_nothing or not before.index:
+        index_fields, names = before.index_fields, before.index_names
+        given = replace(given, index_fields=index_fields, index_names=names)
+    return given, is_series

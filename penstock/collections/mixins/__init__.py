@@ -1,0 +1,1 @@
+"""Methods that DataFrame and Series share, by topic; each body builds a node or two."""

@@ -1,0 +1,86 @@
+"""Methods that combine a DataFrame with another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from penstock.collections.framelike import FrameLike
+
+
+class CombineMixin(FrameLike):
+    """merge and join."""
+
+    def merge(
+        self,
+        right: Any,
+        how: str = "inner",
+        on: Any = None,
+        left_on: Any = None,
+        right_on: Any = None,
+        left_index: bool = False,
+        right_index: bool = False,
+        suffixes: tuple[str | None, str | None] = ("_x", "_y"),
+        indicator: bool | str = False,
+        validate: str | None = None,
+        npartitions: int | None = None,
+        broadcast: bool | None = None,
+        shuffle_method: Any = None,
+    ) -> Any:
+        """Join with another frame on equal keys, as `pandas.merge` does.
+
+        Parameters
+        ----------
+        right : DataFrame, pandas.DataFrame
+        how : {"inner", "left", "right", "outer", "cross", "semi", "anti"}
+            The last two keep, or drop, the rows with a match.
+        on, left_on, right_on : label or list of labels, optional
+            Key columns; by default the columns that both have.
+        left_index, right_index : bool
+            Use the index as key.
+        suffixes : tuple of str
+            Added to columns that both have.
+        indicator : bool or str
+            Add a column that tells where each row comes from.
+        validate : {"1:1", "1:m", "m:1", "m:m"}, optional
+            Raise unless keys are unique on the side(s) named one.
+        npartitions, shuffle_method
+            Accepted for compatibility; sizes decide.
+        broadcast : bool, optional
+            Give the right side whole to every block of the left; by default
+            when it is small.
+
+        Returns
+        -------
+        DataFrame
+
+        Notes
+        -----
+        A small side is given to every block; otherwise both sides go through a
+        hash exchange (Grace hash join) that spills.
+        """
+        from penstock.collections.joins import merge
+
+        return merge(self, right, how, on, left_on, right_on, left_index, right_index, suffixes,
+                     indicator, validate, broadcast)  # fmt: skip
+
+    def join(self, other: Any, on: Any = None, how: str = "left", lsuffix: str = "",
+             rsuffix: str = "") -> Any:  # fmt: skip
+        """Join with another frame on its index.
+
+        Parameters
+        ----------
+        other : DataFrame, Series or list of them
+        on : label, optional
+            Column of this frame that is matched; by default its index.
+        how : {"left", "right", "inner", "outer"}
+        lsuffix, rsuffix : str
+            Added to columns that both have.
+        """
+        from penstock.collections.joins import merge
+
+        result = self
+        for one in other if isinstance(other, list) else [other]:
+            frame = one.to_frame() if hasattr(one, "to_frame") and one.ndim == 1 else one
+            result = merge(result, frame, how, None, on, None, on is None, True,
+                           (lsuffix or None, rsuffix or None), False, None, None)  # fmt: skip
+        return result

@@ -1,0 +1,165 @@
+"""Methods whose result has a value for each value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from penstock.collections.framelike import FrameLike
+from penstock.engine.expr import Call, Expr, Literal
+from penstock.engine.plan import FrameNode
+
+
+class ElementwiseMixin(FrameLike):
+    """Missing values, membership, bounds, rounding, casts, replacement."""
+
+    def isna(self) -> Any:
+        """Return whether each value is missing."""
+        return self._elementwise("isna")
+
+    def notna(self) -> Any:
+        """Return whether each value is there."""
+        return self._elementwise("notna")
+
+    isnull = isna
+    notnull = notna
+
+    def abs(self) -> Any:
+        """Return absolute values."""
+        return self._elementwise("abs")
+
+    def between(self, left: Any, right: Any, inclusive: str = "both") -> Any:
+        """Return whether each value lies between two bounds."""
+        return self._elementwise("between", left, right, inclusive=inclusive)
+
+    def clip(self, lower: Any = None, upper: Any = None) -> Any:
+        """Return values limited to ``[lower, upper]``."""
+        return self._elementwise("clip", lower=lower, upper=upper)
+
+    def isin(self, values: Any) -> Any:
+        """Return whether each value is among `values`.
+
+        Parameters
+        ----------
+        values : iterable; or dict of iterables by column (DataFrame)
+        """
+        if isinstance(values, dict):
+            return self._per_column("isin", {k: (list(v),) for k, v in values.items()}, ([],))
+        return self._elementwise("isin", values=list(values))
+
+    def round(self, decimals: Any = 0) -> Any:
+        """Return values rounded to `decimals` places (a dict gives them by column)."""
+        if isinstance(decimals, dict):
+            return self._per_column("round", {k: {"decimals": v} for k, v in decimals.items()})
+        return self._only_numbers("round", decimals=decimals)
+
+    def astype(self, dtype: Any) -> Any:
+        """Return values cast to `dtype` (a dict gives dtypes by column)."""
+        if isinstance(dtype, dict):
+            return self._per_column("astype", {k: {"dtype": v} for k, v in dtype.items()})
+        return self._elementwise("astype", dtype=dtype)
+
+    def fillna(self, value: Any = None) -> Any:
+        """Return values with missing ones replaced.
+
+        Parameters
+        ----------
+        value : scalar, Series, lazy Scalar; or dict or lazy row by column (DataFrame)
+        """
+        by_column = _by_column(value)
+        if by_column is not None:
+            items = []
+            rows = self._rows
+            for name, label, expr in self._items:
+                if label in by_column:
+                    rows, operand = self._operand(rows, by_column[label])
+                    expr = Call("fillna", (expr, operand))
+                items.append((name, label, expr))
+            return self._like(rows, tuple(items))
+        return self._elementwise("fillna", value)
+
+    def where(self, cond: Any, other: Any = None) -> Any:
+        """Return values where `cond` holds and `other` elsewhere."""
+        return self._conditional("where", cond, other)
+
+    def mask(self, cond: Any, other: Any = None) -> Any:
+        """Return values where `cond` does not hold and `other` elsewhere."""
+        return self._conditional("mask", cond, other)
+
+    def replace(self, to_replace: Any = None, value: Any = None, regex: bool = False) -> Any:
+        """Return values with some replaced, as pandas' ``replace`` spells them."""
+        options: dict[str, Any] = {"to_replace": to_replace, "regex": regex}
+        if value is not None:
+            options["value"] = value
+        return self._elementwise("replace", **options)
+
+    def _conditional(self, op: str, cond: Any, other: Any) -> Any:
+        if callable(cond):
+            cond = cond(self)
+        if callable(other):
+            other = other(self)
+        many = isinstance(cond, FrameLike) and len(cond._items) > 1
+        if not many:
+            return self._elementwise(op, cond, other)
+        from penstock.collections.rows import united
+
+        conditions = {label: expr for _, label, expr in cond._items}
+        parts: list[tuple[FrameNode, Expr]] = [(self._rows, e) for _, _, e in self._items]
+        for _, label, _ in self._items:
+            parts.append((cond._rows, conditions.get(label, Literal(op == "mask"))))
+        rows, exprs = united(self._rows, parts, op)
+        half = len(self._items)
+        items = tuple(
+            (name, label, Call(op, (exprs[i], exprs[half + i], Literal(other))))
+            for i, (name, label, _) in enumerate(self._items)
+        )
+        return self._like(rows, items)
+
+    def _per_column(self, op: str, settings: dict[Any, Any], default: Any = None) -> Any:
+        """Apply `op` with settings of their own to some columns."""
+        unknown = [label for label in settings if label not in [i[1] for i in self._items]]
+        if unknown:
+            from penstock.errors import column_not_found
+
+            raise column_not_found(unknown[0], [label for _, label, _ in self._items])
+        items = []
+        for name, label, expr in self._items:
+            setting = settings.get(label, default)
+            if isinstance(setting, tuple):
+                expr = Call(op, (expr,), (("values", setting[0]),))
+            elif setting is not None:
+                expr = Call(op, (expr,), tuple(sorted(setting.items())))
+            items.append((name, label, expr))
+        return self._like(self._rows, tuple(items))
+
+    def _only_numbers(self, op: str, **options: Any) -> Any:
+        """Apply `op` to numeric columns and leave the others as they are."""
+        import pyarrow as pa
+
+        fields = self.plan.schema.fields
+        items = []
+        for (name, label, expr), field in zip(self._items, fields, strict=True):
+            kind = field.type
+            if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
+                expr = Call(op, (expr,), tuple(sorted(options.items())))
+            items.append((name, label, expr))
+        return self._like(self._rows, tuple(items))
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method != "__call__" or kwargs.get("out") is not None:
+            return NotImplemented
+        first = inputs[0]
+        if isinstance(first, FrameLike):
+            return first._elementwise(ufunc.__name__, *inputs[1:])
+        return inputs[1]._elementwise(ufunc.__name__, first, reverse=True)
+
+
+def _by_column(value: Any) -> dict[Any, Any] | None:
+    from penstock.collections.scalar import Row
+
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, Row):
+        return {label: value[label] for _, label, _ in value._items}
+    if type(value).__name__ == "Series" and type(value).__module__.startswith("pandas"):
+        return dict(value)
+    return None

@@ -1,0 +1,87 @@
+"""Writing frames: from a collection and options to a sink, run or lazy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from penstock.collections.base import noted
+from penstock.collections.framelike import FrameLike
+from penstock.collections.mixins.output import write_plan
+from penstock.collections.scalar import Scalar
+from penstock.engine.expr import Column
+from penstock.engine.nodes.sort import in_order
+from penstock.engine.plan import FrameNode
+from penstock.io.registry import sink_for
+
+
+def parquet_write(
+    frame: Any,
+    path: Any,
+    mode: str,
+    write_index: bool,
+    compute: bool,
+    compute_kwargs: dict[str, Any],
+    *,
+    partition_on: Any = None,
+    **options: Any,
+) -> Any:
+    """Write `frame` as Parquet; see `DataFrame.to_parquet`."""
+    plan = in_order(frame.plan)
+    index = bool(write_index and plan.schema.index)
+    partitions = partition_on if isinstance(partition_on, list | tuple) else [partition_on]
+    names = [str(label) for label in partitions if label is not None]
+    sink = sink_for("parquet")(
+        path,
+        mode=mode,
+        partition_on=names,
+        index=_index_names(plan) if index else (),
+        **options,
+    )
+    return _run(plan, sink, index, compute, compute_kwargs)
+
+
+def csv_write(
+    frame: FrameLike,
+    filename: Any,
+    single_file: bool,
+    index: bool,
+    mode: str,
+    compute: bool,
+    storage_options: dict[str, Any] | None,
+    compute_kwargs: dict[str, Any],
+    options: dict[str, Any],
+) -> Any:
+    """Write `frame` as CSV; see `DataFrame.to_csv`."""
+    from penstock.collections.rows import labelled
+
+    plan = in_order(frame.plan)
+    if index:
+        plan = labelled(plan)
+    sink = sink_for("csv")(
+        filename,
+        single_file=single_file,
+        mode=mode,
+        storage_options=storage_options,
+        index=_index_names(plan) if index else (),
+        **options,
+    )
+    return _run(plan, sink, index, compute, compute_kwargs)
+
+
+def _index_names(plan: FrameNode) -> tuple[str, ...]:
+    schema = plan.schema
+    return tuple(
+        schema.index[level] if name is None else str(name)
+        for level, name in enumerate(schema.index_names)
+    )
+
+
+def _run(
+    plan: FrameNode, sink: Any, index: bool, compute: bool, compute_kwargs: dict[str, Any]
+) -> Any:
+    node = noted(write_plan(plan, sink, index))
+    rows = Scalar(node, Column("rows"))
+    if not compute:
+        return rows
+    rows.compute(**compute_kwargs)
+    return getattr(sink, "paths", None)

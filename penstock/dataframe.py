@@ -1,0 +1,42 @@
+"""DataFrames bigger than memory: Dask's names, pandas' results, a hard memory limit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_HOMES = {
+    "DataFrame": "frame",
+    "Series": "series",
+    "Scalar": "scalar",
+    "compute": "base",
+    "persist": "base",
+    "concat": "joins",
+    "merge": "joins",
+    "from_arrow": "creation",
+    "from_dict": "creation",
+    "from_pandas": "creation",
+    "from_source": "creation",
+    "map_partitions": "creation",
+    "read_csv": "creation",
+    "read_parquet": "creation",
+    "read_table": "creation",
+    "to_datetime": "creation",
+    "to_numeric": "creation",
+    "to_timedelta": "creation",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(f"penstock.collections.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,164 @@
+"""Row keys as integers: the factorisation that groupby, join and dedupe share.
+
+`group_codes` numbers the distinct rows of some key columns in order of first appearance,
+which is pandas' ``sort=False`` order. Missing values are one value of their own.
+
+Floats are viewed as integers first: Arrow's grouper hashes doubles badly (291 ns a row for
+265 keys against 5 ns for the same keys as int64; 3,100 ns against 50 ns for 900,000 keys).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+@dataclass(frozen=True)
+class GroupCodes:
+    """The group number of every row, and the first row of every group."""
+
+    codes: np.ndarray
+    first: np.ndarray
+
+    @property
+    def ngroups(self) -> int:
+        """Number of groups."""
+        return len(self.first)
+
+
+def single_chunk(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return `column` as one array, with one dictionary if it is dictionary-encoded."""
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    if column.num_chunks == 0:
+        return (
+            pa.array([], column.type)
+            if not pa.types.is_dictionary(column.type)
+            else (
+                pa.DictionaryArray.from_arrays(
+                    pa.array([], column.type.index_type),
+                    pa.array([], column.type.value_type),
+                    ordered=column.type.ordered,
+                )
+            )
+        )
+    if pa.types.is_dictionary(column.type):
+        column = column.unify_dictionaries()
+    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+
+
+def plain_values(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return `column` as an array that hashes fast and whose equality is pandas' equality.
+
+    Floats become the int64 (or int32) with the same bits, -0.0 as 0.0 and NaN as null;
+    dictionaries become their indices; durations become int64.
+    """
+    array = single_chunk(column)
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        if array.dictionary.null_count:
+            array = array.dictionary_decode()
+            return array.dictionary_encode().indices
+        return array.indices
+    if pa.types.is_float16(kind):
+        array, kind = array.cast(pa.float32()), pa.float32()
+    if pa.types.is_floating(kind):
+        bits = pa.int64() if pa.types.is_float64(kind) else pa.int32()
+        valid = (
+            pc.is_valid(
+                array,
+            )
+            if array.null_count
+            else None
+        )
+        values = array.fill_null(0.0).to_numpy(zero_copy_only=False) + kind.to_pandas_dtype()(0)
+        missing = np.isnan(values)
+        if valid is not None:
+            missing |= ~valid.to_numpy(zero_copy_only=False)
+        mask = missing if missing.any() else None
+        return pa.array(values.view(bits.to_pandas_dtype()), type=bits, mask=mask)
+    if pa.types.is_duration(kind):
+        return array.view(pa.int64())
+    if pa.types.is_null(kind):
+        return array.cast(pa.int8())
+    return array
+
+
+def _factorize(array: pa.Array) -> tuple[np.ndarray, int]:
+    if pa.types.is_boolean(array.type):
+        array = array.cast(pa.int8())
+    encoded = array.dictionary_encode(null_encoding="encode")
+    return encoded.indices.to_numpy(zero_copy_only=False), len(encoded.dictionary)
+
+
+def group_codes(columns: Sequence[pa.Array | pa.ChunkedArray]) -> GroupCodes:
+    """Number the distinct rows of `columns` in order of first appearance.
+
+    Parameters
+    ----------
+    columns
+        Key columns of equal length, at least one.
+
+    Returns
+    -------
+    GroupCodes
+        Codes from 0, and the first row of each.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> group_codes([pa.array(["b", "a", "b"])]).codes.tolist()
+    [0, 1, 0]
+    """
+    codes, n = _factorize(plain_values(columns[0]))
+    for column in columns[1:]:
+        other, m = _factorize(plain_values(column))
+        # Both factors are below 2**31 (dictionary indices are int32), so this cannot overflow.
+        pair = codes.astype(np.int64) * m + other
+        codes, n = _factorize(pa.array(pair))
+    return GroupCodes(codes, first_rows(codes, n))
+
+
+def first_rows(codes: np.ndarray, n: int) -> np.ndarray:
+    """Return the first row of each of `n` codes numbered in order of appearance."""
+    if n == 0:
+        return np.empty(0, np.int64)
+    running = np.maximum.accumulate(codes)
+    new = np.empty(len(codes), bool)
+    new[0] = True
+    np.greater(running[1:], running[:-1], out=new[1:])
+    return np.flatnonzero(new)
+
+
+def drop_missing_keys(table: pa.Table, keys: Sequence[str]) -> pa.Table:
+    """Return `table` without the rows in which one of `keys` is missing."""
+    mask = None
+    for key in keys:
+        column = single_chunk(table[key])
+        missing = column.null_count or (
+            pa.types.is_dictionary(column.type) and column.dictionary.null_count
+        )
+        if missing:
+            valid = pc.is_valid(
+                column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+            )
+            mask = valid if mask is None else pc.and_(mask, valid)
+    return table if mask is None else filter_rows(table, mask)
+
+
+def filter_rows(table: pa.Table, mask: pa.Array | np.ndarray) -> pa.Table:
+    """Return the rows of `table` where `mask` holds, one chunk per column.
+
+    `pyarrow.Table.filter` gives no chunk, and so no dictionary, where no row is left.
+    """
+    mask = single_chunk(mask) if isinstance(mask, pa.ChunkedArray) else pa.array(mask)
+    columns = [single_chunk(column).filter(mask) for column in table.columns]
+    if not columns:
+        return table.filter(mask)
+    return pa.Table.from_arrays(columns, schema=table.schema)

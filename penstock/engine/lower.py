@@ -1,0 +1,65 @@
+"""From plan to task graph: optimise, choose sizes, add stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from penstock import config
+from penstock.engine.plan import Node, Results, count_uses, walk
+from penstock.engine.primitives import Blocks, Lowering
+from penstock.engine.rules import rules
+from penstock.engine.verify import verify
+
+
+@dataclass
+class Lowered:
+    """A graph ready to run.
+
+    Attributes
+    ----------
+    lowering : Lowering
+        Holds the graph and the resources of the run.
+    results : list of Blocks
+        The blocks of each result.
+    """
+
+    lowering: Lowering
+    results: list[Blocks]
+
+    def counts(self) -> list[int]:
+        """Return the number of blocks of each result."""
+        return [len(blocks) for blocks in self.results]
+
+
+def optimise(nodes: Sequence[Node], block_bytes: int) -> list[Node]:
+    """Return `nodes` rewritten by every rule in order."""
+    plan: Node = Results(tuple(nodes))
+    checked = config.get("verify-plans", False)
+    for rule in rules(block_bytes):
+        rewritten = rule(plan)
+        if checked:
+            verify(plan, rewritten, getattr(rule, "__name__", "size_blocks"))
+        plan = rewritten
+    assert isinstance(plan, Results)
+    return list(plan.results)
+
+
+def lower(
+    nodes: Sequence[Node], *, workers: int, budget: int, where: str | None = None
+) -> Lowered:
+    """Return the task graph of `nodes` for so many `workers` under `budget` bytes."""
+    lowering = Lowering(workers=workers, budget=budget, where=where)
+    try:
+        optimised = optimise(nodes, lowering.block_bytes)
+        lowering.uses = count_uses(*optimised)
+        for node in walk(*optimised):
+            lowering.blocks(node)
+        results = [lowering.blocks(node) for node in optimised]
+    except BaseException:
+        lowering.close()
+        raise
+    lowering.graph.wanted = np.concatenate([blocks.ids for blocks in results])
+    return Lowered(lowering, results)

@@ -1,0 +1,66 @@
+"""Filter: the rows for which a predicate is true."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from penstock.blocks import one_chunk
+from penstock.engine.evaluate import evaluate
+from penstock.engine.expr import Expr, columns_of
+from penstock.engine.plan import FrameNode
+from penstock.engine.primitives import Blocks, Lowering, blockwise
+from penstock.engine.schema import FrameSchema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, eq=False)
+class Filter(FrameNode):
+    """Keep the rows for which `predicate` is true; missing counts as false."""
+
+    input: FrameNode
+    predicate: Expr
+
+    name = "filter"
+    is_blockwise = True
+    passes_projection = True
+    passes_filter = True
+
+    @property
+    def schema(self) -> FrameSchema:
+        return self.input.schema
+
+    @property
+    def npartitions(self) -> int:
+        return self.input.npartitions
+
+    @property
+    def divisions(self) -> tuple | None:
+        return self.input.divisions
+
+    def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
+        return (columns | columns_of(self.predicate),)
+
+    def lower(self, lowering: Lowering) -> Blocks:
+        return blockwise(
+            lowering,
+            self.name,
+            partial(filter_block, self.predicate),
+            [lowering.blocks(self.input)],
+        )
+
+    def describe(self) -> str:
+        return repr(self.predicate)
+
+
+def filter_block(predicate: Expr, table: pa.Table) -> pa.Table:
+    """Return the rows of `table` for which `predicate` is true, owning their memory."""
+    import pyarrow as pa
+
+    mask = evaluate(predicate, table)
+    if isinstance(mask, pa.Scalar):
+        return table if mask.as_py() else table.schema.empty_table()
+    return one_chunk(table.filter(mask))

@@ -1,0 +1,266 @@
+"""Join two frames on equal keys: one side given to every block, or both through an exchange."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from penstock.blocks import concat_tables
+from penstock.engine.kernels.join import JoinTable, join_tables
+from penstock.engine.nodes.partitioners import HashPartitioner
+from penstock.engine.nodes.select import rename_block
+from penstock.engine.plan import FrameNode
+from penstock.engine.primitives import Blocks, Lowering, blockwise, exchange, tree_reduce
+from penstock.engine.schema import ORDER, FrameSchema
+from penstock.scheduler.graph import TaskMemory
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Columns = tuple[tuple[str, str, Any], ...]
+
+# Joins in which each row of the other side is looked up, and no unmatched row of
+# the given side is wanted: that side may be given to every block.
+_RIGHT_TO_ALL = frozenset({"inner", "left", "semi", "anti", "cross"})
+
+
+@dataclass(frozen=True, eq=False)
+class Join(FrameNode):
+    """Pair the rows of two frames whose keys are equal.
+
+    Attributes
+    ----------
+    left_on, right_on : tuple of str
+        Key columns of the inputs' blocks; a pair that gets one name in the
+        result becomes one column there.
+    left_columns, right_columns : tuple of (str, str, Any)
+        Column of the input's blocks, name in the result, the user's label.
+        Keys are always among them.
+    how : {"inner", "left", "right", "outer", "semi", "anti", "cross"}
+    broadcast : bool or None
+        Give one side whole to every block of the other; None decides by size.
+    """
+
+    left: FrameNode
+    right: FrameNode
+    left_on: tuple[str, ...]
+    right_on: tuple[str, ...]
+    left_columns: Columns
+    right_columns: Columns
+    how: str = "inner"
+    indicator: str | None = None
+    validate: str | None = None
+    broadcast: bool | None = None
+
+    name = "join"
+    passes_projection = True
+    picks_columns = True
+
+    @cached_property
+    def _keys(self) -> tuple[list[str], list[str]]:
+        lefts = {source: name for source, name, _ in self.left_columns}
+        rights = {source: name for source, name, _ in self.right_columns}
+        return [lefts[key] for key in self.left_on], [rights[key] for key in self.right_on]
+
+    @cached_property
+    def _side(self) -> str:
+        """The side whose order the result has."""
+        return "right" if self.how == "right" else "left"
+
+    @cached_property
+    def schema(self) -> FrameSchema:
+        import pyarrow as pa
+
+        left = _renamed(self.left_columns, self.left.schema.arrow.empty_table())
+        right = _renamed(self.right_columns, self.right.schema.arrow.empty_table())
+        joined = self._kernel()(left, right)
+        labels = {name: label for _, name, label in (*self.right_columns, *self.left_columns)}
+        if self.indicator:
+            labels[self.indicator] = self.indicator
+        ordered = ORDER in self._ordered_input().schema.order
+        order = (pa.field(ORDER, pa.int64()),) if ordered else ()
+        fields = tuple(field for field in joined.schema if field.name != ORDER)
+        return FrameSchema(fields, tuple(labels[f.name] for f in fields), (), (), order)
+
+    def _ordered_input(self) -> FrameNode:
+        return self.right if self._side == "right" else self.left
+
+    @property
+    def npartitions(self) -> int:
+        return max(self.left.npartitions, self.right.npartitions)
+
+    @cached_property
+    def nbytes(self) -> int:
+        return self.left.nbytes + self.right.nbytes
+
+    def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
+        order = columns & {ORDER}
+        wanted = []
+        for pairs, keys, node in (
+            (self.left_columns, self.left_on, self.left),
+            (self.right_columns, self.right_on, self.right),
+        ):
+            used = frozenset(source for source, name, _ in pairs if name in columns)
+            hidden = order & frozenset(node.schema.order)
+            wanted.append(used | frozenset(keys) | hidden)
+        return tuple(wanted)
+
+    def prune(self, columns: frozenset[str]) -> FrameNode:
+        def kept(pairs: Columns, keys: tuple[str, ...]) -> Columns:
+            return tuple(p for p in pairs if p[1] in columns or p[0] in keys)
+
+        left = kept(self.left_columns, self.left_on)
+        right = kept(self.right_columns, self.right_on)
+        if (left, right) == (self.left_columns, self.right_columns):
+            return self
+        return replace(self, left_columns=left, right_columns=right)
+
+    def _kernel(self) -> _JoinTables:
+        left_on, right_on = self._keys
+        return _JoinTables(left_on, right_on, self.how, self.indicator, self.validate)
+
+    # -- lowering -------------------------------------------------------------
+
+    def lower(self, lowering: Lowering) -> Blocks:
+        left = self._side_blocks(lowering, self.left, self.left_columns)
+        right = self._side_blocks(lowering, self.right, self.right_columns)
+        if self._gives_right(lowering):
+            return self._lower_given(lowering, left, right)
+        if self.how == "right" and self._is_small(lowering, self.left):
+            whole = _whole(lowering, left)
+            return blockwise(
+                lowering, self.name, _Flipped(self._kernel()), [right, whole],
+                memory=self._memory(right, whole),
+            )
+        left_on, right_on = self._keys
+        count = lowering.partitions_for(left.nbytes * len(left) + right.nbytes * len(right))
+        return exchange(
+            lowering,
+            self.name,
+            [left, right],
+            [HashPartitioner(tuple(left_on), count), HashPartitioner(tuple(right_on), count)],
+            _JoinPieces(self._kernel(), self._empty(self.left, self.left_columns),
+                        self._empty(self.right, self.right_columns)),
+            nbytes=max(1, self.left.nbytes + self.right.nbytes),
+            slots=count,
+        )
+
+    def _gives_right(self, lowering: Lowering) -> bool:
+        if self.how == "cross":
+            return True
+        if self.how not in _RIGHT_TO_ALL or self.validate not in (None, "m:1", "many_to_one"):
+            return False
+        return self.broadcast if self.broadcast is not None else self._is_small(lowering, self.right)
+
+    def _is_small(self, lowering: Lowering, node: FrameNode) -> bool:
+        return node.nbytes <= lowering.budget // 12
+
+    def _lower_given(self, lowering: Lowering, left: Blocks, right: Blocks) -> Blocks:
+        whole = _whole(lowering, right)
+        if self.how == "cross" or self.validate:
+            return blockwise(
+                lowering, self.name, self._kernel(), [left, whole],
+                memory=self._memory(left, whole),
+            )
+        left_on, right_on = self._keys
+        arrow = self._empty(self.left, self.left_columns)
+        built = blockwise(
+            lowering,
+            f"{self.name} build",
+            partial(_build, right_on, arrow, left_on),
+            [whole],
+            memory=TaskMemory(input_factor=3.0, output=whole.nbytes * 2),
+        ).shared()
+        return blockwise(
+            lowering,
+            self.name,
+            partial(_probe, self.how, self.indicator),
+            [left, built],
+            memory=self._memory(left, whole),
+        )
+
+    def _memory(self, blocks: Blocks, whole: Blocks) -> TaskMemory:
+        return TaskMemory(input_factor=1.5, output=blocks.nbytes + whole.nbytes)
+
+    def _side_blocks(self, lowering: Lowering, node: FrameNode, columns: Columns) -> Blocks:
+        function = partial(_renamed, columns)
+        return blockwise(lowering, f"{self.name} input", function, [lowering.blocks(node)])
+
+    def _empty(self, node: FrameNode, columns: Columns) -> pa.Schema:
+        return _renamed(columns, node.schema.arrow.empty_table()).schema
+
+    def describe(self) -> str:
+        pairs = zip(self.left_on, self.right_on, strict=True)
+        on = ", ".join(a if a == b else f"{a} = {b}" for a, b in pairs)
+        return f"{self.how} on {on}" if on else self.how
+
+
+def _renamed(columns: Columns, table: pa.Table) -> pa.Table:
+    pairs = tuple((source, name) for source, name, _ in columns)
+    if ORDER in table.column_names:
+        pairs += ((ORDER, ORDER),)
+    return rename_block(pairs, table)
+
+
+def _whole(lowering: Lowering, blocks: Blocks) -> Blocks:
+    if len(blocks) == 1:
+        return blocks
+    return tree_reduce(lowering, "gather", concat_tables, blocks, split_every=len(blocks))
+
+
+def _build(
+    right_on: list[str], left_schema: pa.Schema, left_on: list[str], right: pa.Table
+) -> JoinTable:
+    return JoinTable(right, right_on, left_schema, left_on)
+
+
+def _probe(how: str, indicator: str | None, left: pa.Table, built: JoinTable) -> pa.Table:
+    return built.probe(left, how, ("", ""), indicator or False)
+
+
+class _JoinTables:
+    def __init__(
+        self,
+        left_on: list[str],
+        right_on: list[str],
+        how: str,
+        indicator: str | None,
+        validate: str | None,
+    ) -> None:
+        self.left_on, self.right_on = left_on, right_on
+        self.how, self.indicator, self.validate = how, indicator, validate
+
+    def __call__(self, left: pa.Table, right: pa.Table) -> pa.Table:
+        return join_tables(
+            left,
+            right,
+            self.left_on,
+            self.right_on,
+            self.how,
+            ("", ""),
+            self.indicator or False,
+            self.validate,
+        )
+
+
+class _Flipped:
+    def __init__(self, function: _JoinTables) -> None:
+        self.function = function
+
+    def __call__(self, right: pa.Table, left: pa.Table) -> pa.Table:
+        return self.function(left, right)
+
+
+class _JoinPieces:
+    """Join the two sides of one partition."""
+
+    def __init__(self, function: _JoinTables, left: pa.Schema, right: pa.Schema) -> None:
+        self.function, self.left, self.right = function, left, right
+
+    def __call__(self, left: list[pa.Table], right: list[pa.Table]) -> pa.Table:
+        one = concat_tables(left) if left else self.left.empty_table()
+        other = concat_tables(right) if right else self.right.empty_table()
+        left.clear()
+        right.clear()
+        return self.function(one, other)

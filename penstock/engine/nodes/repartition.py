@@ -1,0 +1,164 @@
+"""Repartition: the same rows in the same order, in blocks of other sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from penstock.blocks import compact, concat_tables
+from penstock.engine.plan import FrameNode
+from penstock.engine.primitives import Blocks, Lowering, blockwise
+from penstock.engine.primitives.lowering import add_stage
+from penstock.engine.schema import FrameSchema
+from penstock.scheduler.graph import TaskMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, eq=False)
+class Repartition(FrameNode):
+    """Join neighbouring blocks, or cut blocks, to get `partitions` of them.
+
+    Attributes
+    ----------
+    partitions : int or None
+        Number of blocks wanted.
+    partition_bytes : int or None
+        Wanted bytes of a block in memory, when no number is given.
+    """
+
+    input: FrameNode
+    partitions: int | None = None
+    partition_bytes: int | None = None
+
+    name = "repartition"
+    passes_projection = True
+
+    @property
+    def schema(self) -> FrameSchema:
+        return self.input.schema
+
+    @property
+    def npartitions(self) -> int:
+        return self._wanted(self.input.nbytes)
+
+    def _wanted(self, nbytes: int) -> int:
+        if self.partitions is not None:
+            return self.partitions
+        return max(1, -(-nbytes // (self.partition_bytes or nbytes or 1)))
+
+    def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
+        return (columns,)
+
+    def lower(self, lowering: Lowering) -> Blocks:
+        blocks = lowering.blocks(self.input)
+        wanted = self._wanted(blocks.nbytes * len(blocks))
+        if wanted <= len(blocks):
+            bounds = np.linspace(0, len(blocks), wanted + 1).astype(np.int64)
+            return _joined(lowering, self.name, blocks, bounds)
+        # part k of the result is a share of the rows of block k * n // wanted
+        owner = np.arange(wanted) * len(blocks) // wanted
+        first = np.searchsorted(owner, owner)
+        count = np.bincount(owner, minlength=len(blocks))[owner]
+        shares = list(zip((np.arange(wanted) - first).tolist(), count.tolist(), strict=True))
+        return blockwise(
+            lowering,
+            self.name,
+            _share,
+            [Blocks(blocks.ids[owner], blocks.nbytes, None, blocks.origin)],
+            arguments=shares,
+            nbytes=blocks.nbytes * len(blocks) // wanted,
+        )
+
+    def describe(self) -> str:
+        return f"{self.partitions} partitions" if self.partitions else f"{self.partition_bytes} B"
+
+
+def _joined(lowering: Lowering, name: str, blocks: Blocks, bounds: np.ndarray) -> Blocks:
+    nbytes = blocks.nbytes * int(np.diff(bounds).max())
+    return add_stage(
+        lowering,
+        name,
+        concat_tables,
+        (bounds, blocks.ids),
+        csr=True,
+        nbytes=nbytes,
+        gathers=True,
+        memory=TaskMemory(input_factor=1.0, output=nbytes),
+    )
+
+
+def _share(share: tuple[int, int], table: pa.Table) -> pa.Table:
+    part, parts = share
+    start = table.num_rows * part // parts
+    stop = table.num_rows * (part + 1) // parts
+    return compact(table.slice(start, stop - start))
+
+
+@dataclass(frozen=True, eq=False)
+class RepartitionDivisions(FrameNode):
+    """Cut rows that are sorted by the index at the given index values."""
+
+    input: FrameNode
+    bounds: tuple
+
+    name = "repartition"
+    passes_projection = True
+
+    @property
+    def schema(self) -> FrameSchema:
+        return self.input.schema
+
+    @property
+    def npartitions(self) -> int:
+        return len(self.bounds) - 1
+
+    @property
+    def divisions(self) -> tuple | None:
+        return self.bounds
+
+    def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
+        return (columns | frozenset(self.input.schema.index[:1]),)
+
+    def lower(self, lowering: Lowering) -> Blocks:
+        blocks = lowering.blocks(self.input).shared()
+        index = self.input.schema.index[0]
+        known = self.input.divisions
+        parts: list[np.ndarray] = []
+        arguments: list[tuple] = []
+        for part in range(self.npartitions):
+            low, high = self.bounds[part], self.bounds[part + 1]
+            last = part == self.npartitions - 1
+            for block in range(len(blocks)):
+                if known is None or (known[block] <= high and known[block + 1] >= low):
+                    parts.append(np.array([part, block]))
+                    arguments.append((low, high, last))
+        pairs = np.stack(parts)
+        cut = blockwise(
+            lowering,
+            f"{self.name} cut",
+            partial(_between, index),
+            [Blocks(blocks.ids[pairs[:, 1]], blocks.nbytes)],
+            arguments=arguments,
+        )
+        bounds = np.searchsorted(pairs[:, 0], np.arange(self.npartitions + 1))
+        return _joined(lowering, self.name, cut, bounds)
+
+
+def _between(index: str, bounds: tuple, table: pa.Table) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    low, high, last = bounds
+    column = table.column(index)
+    low, high = pa.scalar(low).cast(column.type), pa.scalar(high).cast(column.type)
+    upper = pc.less_equal(column, high) if last else pc.less(column, high)
+    return table.filter(pc.and_(pc.greater_equal(column, low), upper))
+
+

@@ -1,0 +1,393 @@
+"""Leaves of a frame plan: reading a format, tables in memory, stored blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from penstock.blocks import block_nbytes, one_chunk
+from penstock.engine.expr import Expr, columns_of, to_filter
+from penstock.engine.plan import FrameNode
+from penstock.engine.primitives import Blocks, Lowering, blockwise, prefix_scan
+from penstock.engine.primitives.lowering import add_stage, output
+from penstock.engine.schema import FrameSchema, index_column
+from penstock.errors import TypeConflictError
+from penstock.io.source import CarrySource, Pushdown, Source, Split
+from penstock.scheduler.graph import TaskMemory
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DEFAULT_BLOCK_BYTES = 32 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class ReadFrame(FrameNode):
+    """Read a source, one block per split.
+
+    Attributes
+    ----------
+    columns : tuple of str or None
+        Columns that are read; None reads all.
+    predicate : Expr or None
+        Rows for which it is not true are dropped while reading.
+    target_bytes : int or None
+        Wanted bytes of a block; None until the optimizer chooses.
+    row_numbers : bool
+        Adds the row number in the whole input as the index column.
+    sized_by_columns : bool
+        Blocks are sized by the columns that are read instead of by all.
+    """
+
+    source: Source
+    columns: tuple[str, ...] | None = None
+    predicate: Expr | None = None
+    target_bytes: int | None = None
+    row_numbers: bool = False
+    sized_by_columns: bool = False
+
+    name = "read"
+    passes_projection = True
+
+    @cached_property
+    def base_schema(self) -> FrameSchema:
+        """The schema of all columns of the source."""
+        arrow = self.source.schema
+        labels = getattr(self.source, "column_labels", None)
+        return FrameSchema(tuple(arrow), tuple(labels or arrow.names))
+
+    @cached_property
+    def schema(self) -> FrameSchema:
+        full = self.base_schema
+        schema = full if self.columns is None else full.select(self.columns)
+        if not self.row_numbers:
+            return schema
+        import pyarrow as pa
+
+        return replace(
+            schema,
+            index_fields=(pa.field(index_column(0), pa.int64()),),
+            index_names=(None,),
+        )
+
+    @cached_property
+    def _read_columns(self) -> tuple[str, ...] | None:
+        if self.columns is None:
+            return None
+        wanted = frozenset(self.columns)
+        if self.predicate is not None:
+            wanted |= columns_of(self.predicate)
+        return tuple(name for name in self.base_schema.columns if name in wanted)
+
+    @cached_property
+    def splits(self) -> tuple[Split, ...]:
+        """The units of reading, one per block."""
+        predicate = to_filter(self.predicate) if self.predicate is not None else None
+        sized_by = self._read_columns if self.sized_by_columns else None
+        pushdown = Pushdown(sized_by, predicate)
+        target = self.target_bytes or DEFAULT_BLOCK_BYTES
+        return tuple(self.source.split(pushdown, target))
+
+    @property
+    def npartitions(self) -> int:
+        return max(1, len(self.splits))
+
+    @cached_property
+    def share(self) -> float:
+        """The part of a block's bytes that the columns read take."""
+        if self.columns is None:
+            return 1.0
+        widths = {field.name: _width(field.type) for field in self.base_schema.fields}
+        return sum(widths[name] for name in self.columns) / max(1, sum(widths.values()))
+
+    @cached_property
+    def nbytes(self) -> int:
+        return int(sum(split.nbytes for split in self.splits) * self.share)
+
+    @cached_property
+    def rows(self) -> int | None:
+        """Number of rows when the source knows it without reading."""
+        if not self.source.capabilities.row_counts or self.predicate is not None:
+            return None
+        return sum(split.rows or 0 for split in self.splits)
+
+    def prune(self, columns: frozenset[str]) -> ReadFrame:
+        kept = tuple(name for name in self.schema.columns if name in columns)
+        if not kept and self.schema.columns and not (self.row_numbers and self.schema.index):
+            kept = (_narrowest(self.schema.fields),)
+        numbered = self.row_numbers and index_column(0) in columns
+        if kept == self.schema.columns and numbered == self.row_numbers:
+            return self
+        if not kept:
+            kept = (_narrowest(self.schema.fields),)
+        return replace(self, columns=kept, row_numbers=numbered)
+
+    def lower(self, lowering: Lowering) -> Blocks:
+        splits = self.splits
+        finish = _Finish(self.schema.columns, self.predicate, self.row_numbers)
+        pushdown = Pushdown(self._read_columns)
+        name = f"read-{self.source.format}"
+        if not splits:
+            empty = partial(_empty, self.schema.arrow)
+            return blockwise(lowering, name, empty, [], ntasks=1, nbytes=0)
+        nbytes = int(max(split.nbytes for split in splits) * self.share)
+        stored = max(max(split.stored_bytes, split.nbytes) for split in splits)
+        if isinstance(self.source, CarrySource):
+            return self._lower_carried(lowering, name, pushdown, finish, nbytes, stored)
+        return blockwise(
+            lowering,
+            name,
+            _Read(self.source, pushdown, finish),
+            [],
+            ntasks=len(splits),
+            arguments=splits,
+            nbytes=nbytes,
+            memory=TaskMemory(fixed=stored, output=nbytes),
+            origin=_Origins(splits),
+        )
+
+    def _lower_carried(
+        self,
+        lowering: Lowering,
+        name: str,
+        pushdown: Pushdown,
+        finish: _Finish,
+        nbytes: int,
+        stored: int,
+    ) -> Blocks:
+        source, splits = self.source, self.splits
+        assert isinstance(source, CarrySource)
+        base = lowering.graph.nvalues
+        continued = np.array([split.after for split in splits])
+        indptr = np.concatenate([[0], np.cumsum(continued)])
+        cursors = base + np.arange(-1, len(splits) - 1) * 3 + 2
+        fetched = add_stage(
+            lowering,
+            f"{name} fetch",
+            _Fetch(source),
+            (indptr, cursors[continued]),
+            csr=True,
+            nbytes=stored,
+            arguments=splits,
+            outputs=3,
+            memory=TaskMemory(fixed=1 << 20, output=stored),
+            origin=_Origins(splits),
+        )
+        assert fetched.stage is not None
+        states = prefix_scan(
+            lowering, f"{name} scan", source.advance, output(fetched.stage, 1)
+        )
+        payloads = Blocks(output(fetched.stage, 0), stored)
+        return blockwise(
+            lowering,
+            name,
+            _Parse(source, pushdown, finish),
+            [payloads, states],
+            arguments=splits,
+            nbytes=nbytes,
+            memory=TaskMemory(fixed=stored, output=nbytes),
+            origin=_Origins(splits),
+        )
+
+    def describe(self) -> str:
+        facts = [str(self.source.describe().get("target", self.source.format))]
+        if self.columns is not None:
+            facts.append(f"columns={list(self.columns)}")
+        if self.predicate is not None:
+            facts.append(f"where {self.predicate!r}")
+        if self.row_numbers:
+            facts.append("with row numbers")
+        return ", ".join(facts)
+
+
+class _Origins:
+    def __init__(self, splits: tuple[Split, ...]) -> None:
+        self.splits = splits
+
+    def __call__(self, i: int) -> str:
+        return self.splits[i].origin or self.splits[i].uri
+
+
+class _Finish:
+    """What is done to a block right after reading: numbering, filtering, projection."""
+
+    def __init__(
+        self, columns: tuple[str, ...], predicate: Expr | None, row_numbers: bool
+    ) -> None:
+        self.columns = columns
+        self.predicate = predicate
+        self.row_numbers = row_numbers
+
+    def __call__(self, table: pa.Table, split: Split) -> pa.Table:
+        if self.row_numbers:
+            table = number_rows(table, split.location.row_offset)
+        if self.predicate is not None:
+            from penstock.engine.nodes.filter import filter_block
+
+            table = filter_block(self.predicate, table)
+        names = list(self.columns)
+        if self.row_numbers:
+            names.append(index_column(0))
+        if table.column_names != names:
+            table = table.select(names)
+        return one_chunk(table)
+
+
+class _Read:
+    def __init__(self, source: Source, pushdown: Pushdown, finish: _Finish) -> None:
+        self.source, self.pushdown, self.finish = source, pushdown, finish
+
+    def __call__(self, split: Split) -> pa.Table:
+        return self.finish(self.source.read(split, self.pushdown), split)
+
+
+class _Fetch:
+    def __init__(self, source: CarrySource) -> None:
+        self.source = source
+
+    def __call__(self, split: Split, cursor: Any = None) -> tuple[Any, Any, Any]:
+        return self.source.fetch(split, cursor)
+
+
+class _Parse:
+    def __init__(self, source: CarrySource, pushdown: Pushdown, finish: _Finish) -> None:
+        self.source, self.pushdown, self.finish = source, pushdown, finish
+
+    def __call__(self, split: Split, payload: Any, state: Any) -> pa.Table:
+        try:
+            table = self.source.parse(payload, state, split, self.pushdown)
+        except TypeConflictError as conflict:
+            conflict.source = self.source.fingerprint
+            raise
+        return self.finish(table, split)
+
+
+def number_rows(table: pa.Table, offset: int) -> pa.Table:
+    """Append the index column holding ``offset, offset + 1, ...`` to `table`."""
+    import pyarrow as pa
+
+    numbers = np.arange(offset, offset + table.num_rows, dtype=np.int64)
+    return table.append_column(pa.field(index_column(0), pa.int64()), pa.array(numbers))
+
+
+def _empty(schema: pa.Schema) -> pa.Table:
+    return schema.empty_table()
+
+
+def _width(dtype: pa.DataType) -> int:
+    try:
+        return max(1, dtype.bit_width // 8)
+    except ValueError:
+        return 24  # text and nested values: a guess, only shares matter
+
+
+def _narrowest(fields: tuple[pa.Field, ...]) -> str:
+    return min(fields, key=lambda field: _width(field.type)).name
+
+
+class TableRef:
+    """A table in memory, compared by identity."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+
+
+@dataclass(frozen=True, eq=False)
+class FromTable(FrameNode):
+    """Cut a table in memory into blocks of neighbouring rows."""
+
+    ref: TableRef
+    frame_schema: FrameSchema
+    nblocks: int
+    columns: tuple[str, ...] | None = None
+
+    name = "from-memory"
+    passes_projection = True
+
+    @cached_property
+    def schema(self) -> FrameSchema:
+        if self.columns is None:
+            return self.frame_schema
+        return self.frame_schema.select(self.columns)
+
+    @property
+    def npartitions(self) -> int:
+        return self.nblocks
+
+    @cached_property
+    def nbytes(self) -> int:
+        return block_nbytes(self.ref.table)
+
+    def prune(self, columns: frozenset[str]) -> FromTable:
+        kept = tuple(name for name in self.schema.names if name in columns)
+        if not kept:
+            kept = self.schema.names[:1]
+        return self if kept == self.schema.names else replace(self, columns=kept)
+
+    def lower(self, lowering: Lowering) -> Blocks:
+        rows = self.ref.table.num_rows
+        bounds = np.linspace(0, rows, self.nblocks + 1).astype(np.int64)
+        cut = partial(_slice, self.ref.table, self.schema.names)
+        return blockwise(
+            lowering,
+            self.name,
+            cut,
+            [],
+            ntasks=self.nblocks,
+            arguments=list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)),
+            nbytes=self.nbytes // self.nblocks,
+            memory=TaskMemory(),
+        )
+
+    def describe(self) -> str:
+        return f"{self.ref.table.num_rows} rows"
+
+
+def _slice(table: pa.Table, names: tuple[str, ...], bounds: tuple[int, int]) -> pa.Table:
+    start, stop = bounds
+    return one_chunk(table.select(list(names)).slice(start, stop - start))
+
+
+@dataclass(frozen=True, eq=False)
+class Persisted(FrameNode):
+    """Blocks that an earlier run left in the store."""
+
+    handles: tuple[Any, ...]
+    frame_schema: FrameSchema
+
+    name = "persisted"
+
+    @property
+    def schema(self) -> FrameSchema:
+        return self.frame_schema
+
+    @property
+    def npartitions(self) -> int:
+        return len(self.handles)
+
+    @cached_property
+    def nbytes(self) -> int:
+        return sum(handle.nbytes for handle in self.handles)
+
+    def lower(self, lowering: Lowering) -> Blocks:
+        return stored_blocks(lowering, self.handles, self.nbytes)
+
+
+def stored_blocks(lowering: Lowering, handles: tuple[Any, ...], nbytes: int) -> Blocks:
+    """Return blocks that are already in the store as the values of a finished stage."""
+    return add_stage(
+        lowering,
+        "persisted",
+        _never,
+        [],
+        ntasks=len(handles),
+        nbytes=nbytes // max(1, len(handles)),
+        handles=list(handles),
+    ).shared()
+
+
+def _never() -> None:
+    raise AssertionError("stored blocks are not computed")

@@ -1,0 +1,194 @@
+"""Operations along the rows: cumulative ones by a scan, shifts by neighbouring rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from penstock.engine.kernels.groupby_codes import single_chunk
+from penstock.engine.kernels.window import (
+    CumulativeState,
+    cumulative,
+    cumulative_type,
+    diff,
+    shift,
+)
+from penstock.engine.plan import FrameNode
+from penstock.engine.primitives import Blocks, Lowering, blockwise, halo, prefix_scan
+from penstock.engine.primitives.lowering import output
+from penstock.engine.schema import FrameSchema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, eq=False)
+class Cumulative(FrameNode):
+    """Running sum, product, minimum or maximum of each data column.
+
+    A block's own totals go through a prefix scan; the block is then computed
+    once, from the state in which it starts.
+    """
+
+    input: FrameNode
+    function: str
+    skipna: bool = True
+
+    keeps_rows = True
+    passes_projection = True
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return self.function
+
+    @cached_property
+    def schema(self) -> FrameSchema:
+        before = self.input.schema
+        fields = tuple(
+            field.with_type(cumulative_type(field.type, self.function)) for field in before.fields
+        )
+        return replace(before, fields=fields)
+
+    @property
+    def npartitions(self) -> int:
+        return self.input.npartitions
+
+    def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
+        return (columns,)
+
+    def lower(self, lowering: Lowering) -> Blocks:
+        columns = self.input.schema.columns
+        options = (self.function, self.skipna, columns)
+        summed = blockwise(
+            lowering,
+            f"{self.name} totals",
+            partial(_with_total, options),
+            [lowering.blocks(self.input)],
+            outputs=2,
+        )
+        assert summed.stage is not None
+        states = prefix_scan(
+            lowering, f"{self.name} scan", partial(_advance, options), output(summed.stage, 1)
+        )
+        tables = Blocks(output(summed.stage, 0), summed.nbytes, None, summed.origin)
+        return blockwise(lowering, self.name, partial(_run, options), [tables, states])
+
+
+States = dict[str, CumulativeState]
+
+
+def _cumulate(
+    function: str,
+    skipna: bool,
+    columns: tuple[str, ...],
+    table: pa.Table,
+    states: States | None,
+) -> tuple[pa.Table, States]:
+    after: States = {}
+    for name in columns:
+        before = None if states is None else states.get(name)
+        array, after[name] = cumulative(table.column(name), function, before, skipna=skipna)
+        table = table.set_column(table.schema.get_field_index(name), name, array)
+    return table, after
+
+
+def _with_total(options: tuple, table: pa.Table) -> tuple[pa.Table, States]:
+    return table, _cumulate(*options, table, None)[1]
+
+
+def _advance(options: tuple, states: States | None, totals: States) -> States:
+    if states is None:
+        return totals
+    function, skipna, columns = options
+    return {name: _joined(function, states[name], totals[name]) for name in columns}
+
+
+def _joined(function: str, state: CumulativeState, total: CumulativeState) -> CumulativeState:
+    """Return the state after a block whose own state from nothing is `total`."""
+    import pyarrow as pa
+
+    if state.missing or total.value is None:
+        return CumulativeState(state.value, state.missing or total.missing)
+    if state.value is None:
+        return total
+    _, after = cumulative(pa.array([total.value]), function, state)
+    return CumulativeState(after.value, total.missing)
+
+
+def _run(options: tuple, table: pa.Table, states: States | None) -> pa.Table:
+    return _cumulate(*options, table, states)[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Shift(FrameNode):
+    """Move the data columns by `periods` rows, or take differences over them."""
+
+    input: FrameNode
+    periods: int
+    difference: bool = False
+    fill_value: Any = None
+
+    keeps_rows = True
+    passes_projection = True
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return "diff" if self.difference else "shift"
+
+    @cached_property
+    def schema(self) -> FrameSchema:
+        before = self.input.schema
+        empty = self._function()(before.arrow.empty_table(), None, None)
+        fields = tuple(
+            field.with_type(empty.schema.field(field.name).type) for field in before.fields
+        )
+        return replace(before, fields=fields)
+
+    def _function(self) -> Any:
+        columns = self.input.schema.columns
+        return partial(_shift, self.periods, self.difference, self.fill_value, columns)
+
+    @property
+    def npartitions(self) -> int:
+        return self.input.npartitions
+
+    def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
+        return (columns,)
+
+    def lower(self, lowering: Lowering) -> Blocks:
+        return halo(
+            lowering,
+            self.name,
+            self._function(),
+            lowering.blocks(self.input),
+            before=max(0, self.periods),
+            after=max(0, -self.periods),
+        )
+
+    def describe(self) -> str:
+        return str(self.periods)
+
+
+def _shift(
+    periods: int,
+    difference: bool,
+    fill_value: Any,
+    columns: tuple[str, ...],
+    table: pa.Table,
+    before: pa.Table | None,
+    after: pa.Table | None,
+) -> pa.Table:
+    for name in columns:
+        position = table.schema.get_field_index(name)
+        edges = [_edge(edge, name) for edge in (before, after)]
+        if difference:
+            moved = diff(table.column(name), periods, *edges)
+        else:
+            moved = shift(table.column(name), periods, *edges, fill_value)
+        table = table.set_column(position, name, moved)
+    return table
+
+
+def _edge(table: pa.Table | None, name: str) -> pa.Array | None:
+    return None if table is None else single_chunk(table.column(name))

@@ -1,0 +1,40 @@
+"""The optimizer: a tuple of rules, each a pure function from plan to plan.
+
+Their order matters: numbers are dropped or pushed into readers before filters
+look for a reader to go into, projections come after all rewriting of columns,
+and blocks are sized last, by what is left to be read. Common subexpressions
+need no rule: nodes are interned. Blockwise fusion happens while lowering,
+where it is known which blocks have a single reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from penstock.engine.plan import Node
+from penstock.engine.rules.filters import push_filters
+from penstock.engine.rules.heads import push_heads
+from penstock.engine.rules.numbering import push_numbering
+from penstock.engine.rules.projections import push_projections
+from penstock.engine.rules.selects import merge_selects
+from penstock.engine.rules.sizes import size_blocks
+
+Rule = Callable[[Node], Node]
+
+
+def rules(block_bytes: int) -> tuple[Rule, ...]:
+    """Return the rules in the order in which they run."""
+    return (
+        merge_selects,
+        push_heads,
+        push_projections,
+        push_numbering,
+        push_filters,
+        merge_selects,
+        push_projections,
+        partial(size_blocks, block_bytes=block_bytes),
+    )
+
+
+__all__ = ["Rule", "rules"]

@@ -1,0 +1,27 @@
+"""Row numbers come from the reader where it knows its row counts beforehand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from penstock.engine.nodes.numbering import NumberRows
+from penstock.engine.nodes.select import Select
+from penstock.engine.nodes.sources import ReadFrame
+from penstock.engine.plan import Node, transform
+
+
+def push_numbering(root: Node) -> Node:
+    """Return the plan in which rows are numbered as early, and as cheaply, as can be."""
+
+    def push(node: Node) -> Node:
+        if not isinstance(node, NumberRows):
+            return node
+        below = node.input
+        if isinstance(below, Select) and not below.input.schema.index:
+            return replace(below, input=push(NumberRows(below.input)))
+        if isinstance(below, ReadFrame) and below.source.capabilities.row_counts:
+            if below.predicate is None:
+                return replace(below, row_numbers=True)
+        return node
+
+    return transform([root], push)[0]

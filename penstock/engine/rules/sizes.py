@@ -1,0 +1,25 @@
+"""Block sizing: readers cut blocks that fit the budget, counting what they really read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from penstock.engine.nodes.sources import ReadFrame
+from penstock.engine.plan import Node, transform
+
+
+def size_blocks(root: Node, *, block_bytes: int) -> Node:
+    """Return the plan in which readers without a block size get one.
+
+    Parameters
+    ----------
+    block_bytes : int
+        Wanted bytes of a block in memory.
+    """
+
+    def size(node: Node) -> Node:
+        if isinstance(node, ReadFrame) and node.target_bytes is None:
+            return replace(node, target_bytes=block_bytes, sized_by_columns=True)
+        return node
+
+    return transform([root], size)[0]

@@ -1,0 +1,158 @@
+"""Run plans: lower them, hand the graph to the scheduler, repair types that widened."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from penstock import config
+from penstock.engine.lower import Lowered, lower
+from penstock.engine.nodes.sources import ReadFrame
+from penstock.engine.plan import Node, transform, walk
+from penstock.errors import TypeConflictError
+from penstock.scheduler import current_pool, execute, persist, stream
+from penstock.scheduler.limits import available_cpus
+from penstock.scheduler.memory import limit_bytes
+
+if TYPE_CHECKING:
+    from penstock.scheduler import Handle
+
+# int → float → text is the longest chain of one column; many columns may each take it.
+_MAX_REPAIRS = 200
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run: what ``compute`` takes beside the collections."""
+
+    scheduler: str | None = None
+    num_workers: int | None = None
+    memory_limit: str | int | float | None = None
+    progress: bool | None = None
+    observers: tuple = ()
+
+    def for_scheduler(self) -> dict[str, Any]:
+        """Return the keyword arguments of the scheduler's entry points."""
+        return {
+            "scheduler": self.scheduler,
+            "num_workers": self.num_workers,
+            "memory_limit": self.memory_limit,
+            "progress": self.progress,
+            "observers": self.observers,
+        }
+
+
+@contextmanager
+def lowered(nodes: Sequence[Node], options: Options, where: str | None) -> Iterator[Lowered]:
+    """Lower `nodes` for the machine and limits that `options` and config give."""
+    pool = current_pool()
+    limit = None if options.memory_limit is None else limit_bytes(options.memory_limit)
+    with pool.override(limit):
+        workers = options.num_workers or config.get("num-workers", None) or available_cpus()
+        result = lower(nodes, workers=int(workers), budget=pool.budget, where=where)
+    try:
+        yield result
+    finally:
+        result.lowering.close()
+
+
+def run(
+    nodes: Sequence[Node], options: Options | None = None, where: str | None = None
+) -> list[list[Any]]:
+    """Return the blocks of each node, in order."""
+    options = options or Options()
+
+    def attempt(plan: Sequence[Node]) -> list[list[Any]]:
+        with lowered(plan, options, where) as ready:
+            blocks = execute(ready.lowering.graph, **options.for_scheduler())
+            return _regroup(blocks, ready)
+
+    return _repaired(nodes, attempt)
+
+
+def run_persist(
+    nodes: Sequence[Node], options: Options | None = None, where: str | None = None
+) -> list[list[Handle]]:
+    """Return handles of the blocks of each node, which stay in the store."""
+    options = options or Options()
+
+    def attempt(plan: Sequence[Node]) -> list[list[Handle]]:
+        with lowered(plan, options, where) as ready:
+            return _regroup(persist(ready.lowering.graph, **options.for_scheduler()), ready)
+
+    return _repaired(nodes, attempt)
+
+
+def run_stream(
+    node: Node, options: Options | None = None, where: str | None = None
+) -> Iterator[Any]:
+    """Yield the blocks of `node` in order, computing while they are asked for.
+
+    A type conflict after the first block was given cannot be repaired by
+    running again and is raised.
+    """
+    options = options or Options()
+    plan = node
+    for _ in range(_MAX_REPAIRS):
+        given = False
+        try:
+            with lowered([plan], options, where) as ready:
+                for block in stream(ready.lowering.graph, **options.for_scheduler()):
+                    given = True
+                    yield block
+            return
+        except TypeConflictError as conflict:
+            if given:
+                raise
+            (plan,) = _widened([plan], conflict)
+
+
+def count_blocks(node: Node) -> int:
+    """Return how many blocks `node` would be computed in, under the current limits."""
+    with lowered([node], Options(), None) as ready:
+        return ready.counts()[0]
+
+
+def _regroup(blocks: list[Any], ready: Lowered) -> list[list[Any]]:
+    groups, start = [], 0
+    for count in ready.counts():
+        groups.append(blocks[start : start + count])
+        start += count
+    return groups
+
+
+def _repaired(nodes: Sequence[Node], attempt: Any) -> Any:
+    """Run `attempt`, widening column types that the data contradict and starting again."""
+    plan = list(nodes)
+    for _ in range(_MAX_REPAIRS):
+        try:
+            return attempt(plan)
+        except TypeConflictError as conflict:
+            plan = _widened(plan, conflict)
+    raise AssertionError("column types kept widening")
+
+
+def _widened(nodes: Sequence[Node], conflict: TypeConflictError) -> list[Node]:
+    """Return the plan with the column of `conflict` widened in the source it came from."""
+    source = getattr(conflict, "source", None)
+    readers = [
+        node
+        for node in walk(*nodes)
+        if isinstance(node, ReadFrame)
+        and hasattr(node.source, "widened")
+        and (source is None or node.source.fingerprint == source)
+    ]
+    if not readers:
+        raise conflict
+    fixed = {node: node.source.widened(conflict.column, conflict.value) for node in readers}  # type: ignore[attr-defined]
+    warnings.warn(f"{conflict}; reading again with a wider type", stacklevel=6)
+    by_reader = dict(fixed)
+
+    def widen(node: Node) -> Node:
+        wider = by_reader.get(node)
+        return node if wider is None else replace(node, source=wider)
+
+    return transform(list(nodes), widen)

@@ -1,0 +1,292 @@
+"""Text that must be read in order: compressed, transcoded, or with involved record ends."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from penstock.errors import ParseError, SourceError
+from penstock.io import s3
+from penstock.io.compression import DecompressedStream, estimated_size, open_decompressed
+from penstock.io.filesystem import FileInfo, count_bytes, local_path, read_range, scheme_of
+from penstock.io.source import Split
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_CHUNK = 1 << 20
+
+
+def read_buffer(
+    info: FileInfo,
+    offset: int,
+    length: int,
+    room: int,
+    storage_options: Mapping[str, Any] | None = None,
+) -> np.ndarray:
+    """Return an array of `room` free bytes and then `length` bytes of a file from `offset`.
+
+    Parameters
+    ----------
+    info : FileInfo
+    offset, length, room : int
+    storage_options : mapping, optional
+
+    Returns
+    -------
+    numpy.ndarray of uint8
+
+    Raises
+    ------
+    SourceError
+        If the file changed since it was listed or cannot be read.
+    """
+    buffer = np.empty(room + length, np.uint8)
+    if not length:
+        return buffer
+    if scheme_of(info.uri) != "file" or not hasattr(os, "preadv"):
+        buffer[room:] = np.frombuffer(read_range(info, offset, length, storage_options), np.uint8)
+        return buffer
+    try:
+        descriptor = os.open(local_path(info.uri), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise SourceError(f"cannot read {info.uri}: {error.strerror}") from error
+    try:
+        got = 0
+        view = memoryview(buffer.data)[room:]
+        while got < length:
+            count = os.preadv(descriptor, [view[got:]], offset + got)
+            if not count:
+                break
+            got += count
+        status = os.fstat(descriptor)
+    except OSError as error:
+        raise SourceError(f"cannot read {info.uri}: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
+    count_bytes("file", got)
+    if got < length or (info.version and str(status.st_mtime_ns) != info.version):
+        raise s3.changed(info.uri)
+    return buffer
+
+
+class Transcoded(io.RawIOBase):
+    """A stream of text in any encoding, as UTF-8 without a byte order mark."""
+
+    def __init__(self, stream: DecompressedStream, encoding: str, errors: str, uri: str) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder(encoding)(errors)
+        self._pending = memoryview(b"")
+        self._started = False
+        self._ended = False
+        self._encoding = encoding
+        self._uri = uri
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill `buffer` wholly, except at the end of the stream."""
+        view = memoryview(buffer).cast("B")
+        got = 0
+        while got < len(view):
+            if not self._pending:
+                if self._ended:
+                    break
+                self._pending = memoryview(self._more())
+                continue
+            count = min(len(view) - got, len(self._pending))
+            view[got : got + count] = self._pending[:count]
+            self._pending = self._pending[count:]
+            got += count
+        return got
+
+    def _more(self) -> bytes:
+        data = self._stream.read(_CHUNK) or b""
+        self._ended = not data
+        try:
+            text = self._decoder.decode(data, final=self._ended)
+        except UnicodeDecodeError as error:
+            raise ParseError(
+                f"{self._uri}, near byte {self._stream.position}: not {self._encoding} "
+                f"({error.reason}); pass the right encoding= or encoding_errors='replace'"
+            ) from error
+        if text and not self._started:
+            self._started = True
+            text = text.removeprefix("\ufeff")
+        return text.encode("utf-8", "surrogatepass")
+
+    def stored_left(self) -> int:
+        return self._stream.stored_left()
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def open_text(
+    info: FileInfo,
+    codec: str | None,
+    encoding: str,
+    errors: str,
+    storage_options: Mapping[str, Any] | None,
+) -> Transcoded | DecompressedStream:
+    """Open the contents of a file as UTF-8; UTF-8 itself passes through unchecked."""
+    stream = open_decompressed(info, codec, storage_options)
+    if encoding == "utf-8":
+        return stream
+    return Transcoded(stream, encoding, errors, info.uri)
+
+
+@dataclass(frozen=True)
+class StreamCut:
+    """What a cut of a stream's bytes found: how much is whole, and the state after."""
+
+    cut: int
+    state: Any
+
+
+class StreamCursor:
+    """An open stream and the unfinished record at its head; never leaves its process.
+
+    Parameters
+    ----------
+    stream : Transcoded or DecompressedStream
+    start : int
+        Bytes to leave out first.
+    state : object
+        What `find` needs at the start.
+    find : callable
+        ``find(data, carried, state, last) -> StreamCut``: where the last whole
+        record of `data` ends; its first `carried` bytes were looked at before.
+    uri : str
+    """
+
+    def __init__(
+        self,
+        stream: Transcoded | DecompressedStream,
+        start: int,
+        state: Any,
+        find: Callable[[np.ndarray, int, Any, bool], StreamCut],
+        uri: str,
+    ) -> None:
+        self._stream = stream
+        self._find = find
+        self._state = state
+        self._carry = np.empty(0, np.uint8)
+        self._uri = uri
+        self.offset = start
+        while start:
+            skipped = len(stream.read(min(start, _CHUNK)) or b"")
+            if not skipped:
+                break
+            start -= skipped
+
+    def take(self, goal: int, splits_left: int) -> tuple[int, np.ndarray, Any]:
+        """Return the offset, bytes and start state of the next whole records.
+
+        `goal` is the number of bytes to read; it grows where what is left of the
+        file would not fit in the `splits_left` that there are.
+        """
+        last = splits_left <= 1
+        before = self._state
+        pieces = [self._carry]
+        if last:
+            while True:
+                piece = self._read(_CHUNK * 4)
+                if not len(piece):
+                    break
+                pieces.append(piece)
+        elif not self._stream.closed:
+            pieces.append(self._read(self._grown(goal, splits_left)))
+        data = np.concatenate(pieces) if len(pieces[0]) or len(pieces) != 2 else pieces[1]
+        found = self._find(data, len(self._carry), before, last)
+        self._state = found.state
+        cut = len(data) if last else max(found.cut, 0)
+        self._carry = data[cut:].copy()
+        offset = self.offset
+        self.offset += cut
+        if last:
+            self._stream.close()
+        return offset, data[:cut], before
+
+    def _read(self, size: int) -> np.ndarray:
+        buffer = np.empty(size, np.uint8)
+        got = self._stream.readinto(buffer) or 0
+        return buffer if got == size else buffer[:got].copy()
+
+    def _grown(self, goal: int, splits_left: int) -> int:
+        stored = self._stream.stored_left()
+        used = self._used(stored)
+        done = self.offset + len(self._carry)
+        if used < 1 << 16 or not done:
+            return goal
+        expected = stored * done / used * 1.1
+        return max(goal, int(expected / (splits_left - 1)))
+
+    def _used(self, stored: int) -> int:
+        inner = (
+            getattr(self._stream, "_stream", None)
+            if isinstance(self._stream, Transcoded)
+            else self._stream
+        )
+        return max(0, getattr(inner, "_size", 0) - stored)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("an open stream cannot be sent to another process")
+
+
+def stream_splits(
+    info: FileInfo,
+    number: int,
+    codec: str | None,
+    size: int,
+    first_index: int,
+    density: float,
+    storage_options: Mapping[str, Any] | None,
+) -> list[Split]:
+    """Return the splits of a file read in order; surplus ones turn out empty.
+
+    Parameters
+    ----------
+    info : FileInfo
+    number : int
+        Position of the file in its source.
+    codec : str or None
+    size : int
+        Bytes of decompressed text per split.
+    first_index : int
+        Index of the first split.
+    density : float
+        Bytes in memory per byte of text.
+    storage_options : mapping or None
+
+    Returns
+    -------
+    list of Split
+        Their location is (number, goal, splits left with this one).
+    """
+    total = estimated_size(info, codec, storage_options)
+    count = max(1, -(-total // size))
+    if codec is not None and count > 1:
+        count += 1
+    return [
+        Split(
+            uri=info.uri,
+            index=first_index + i,
+            nbytes=max(1, int(min(size, total) * density)),
+            stored_bytes=info.size // count,
+            first=i == 0,
+            last=i == count - 1,
+            after=i > 0,
+            location=(number, size, count - i),
+            origin=f"{info.uri}, part {i + 1} of {count}",
+        )
+        for i in range(count)
+    ]

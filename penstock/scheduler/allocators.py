@@ -1,0 +1,78 @@
+"""Allocators whose freed memory really goes back to the operating system.
+
+Arrow, NumPy and pandas all use the C library's allocator here. Measured with two
+threads that sort, take, group and filter Arrow tables and work on arrays (2
+cores, glibc), bytes of resident memory above the start::
+
+    Arrow's pool    time     peak    at the end   after trim()
+    mimalloc       0.70 s   281 MB     237 MB        87 MB
+    jemalloc       0.59 s   275 MB     210 MB       188 MB
+    system         0.64 s   229 MB     204 MB        89 MB
+
+One allocator means that what a table gave back an array can take, and one call
+trims it all. Decoding Parquet takes a tenth longer with it (3.5 against 3.1 ns
+a value) than with mimalloc, which does not outweigh that.
+
+Blocks above `_MMAP_THRESHOLD` are mapped one by one, so freeing them gives them
+back at once. glibc would raise the threshold to 32 MiB by itself; with one much
+lower every array is mapped anew, and page faults double the time.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from functools import cache
+from typing import Any
+
+from penstock.scheduler.limits import available_cpus
+
+_MMAP_THRESHOLD = 4 << 20
+_TRIM_THRESHOLD = 16 << 20
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # from malloc.h
+_ARROW_POOL = "ARROW_DEFAULT_MEMORY_POOL"
+
+
+@cache
+def _libc() -> Any:
+    if sys.platform != "linux":
+        return None
+    try:
+        libc = ctypes.CDLL(None)
+        _ = libc.malloc_trim, libc.mallopt
+    except (OSError, AttributeError):  # musl has neither
+        return None
+    return libc
+
+
+def set_up() -> None:
+    """Set the process's allocators up, before the first large block.
+
+    What the user chose with Arrow's or glibc's own environment variables stays.
+    """
+    libc = _libc()
+    if libc is None:
+        return
+    if not any(name.startswith("MALLOC_") for name in os.environ):
+        libc.mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD)
+        libc.mallopt(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD)
+        # Each arena keeps free memory of its own.
+        libc.mallopt(_M_ARENA_MAX, min(8, available_cpus()))
+    if _ARROW_POOL in os.environ:
+        return
+    pyarrow = sys.modules.get("pyarrow")
+    if pyarrow is None:
+        os.environ[_ARROW_POOL] = "system"  # read when pyarrow is imported
+    else:
+        pyarrow.set_memory_pool(pyarrow.system_memory_pool())
+
+
+def trim() -> None:
+    """Give memory that is free but kept by the allocators back."""
+    pyarrow = sys.modules.get("pyarrow")
+    if pyarrow is not None:
+        pyarrow.default_memory_pool().release_unused()
+    libc = _libc()
+    if libc is not None:
+        libc.malloc_trim(0)

@@ -1,0 +1,1 @@
+"""Observers: what turns the events of a run into something to look at."""
