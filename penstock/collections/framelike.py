@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.blocks import concat_tables
 from penstock.collections.base import Collection, noted
-from penstock.engine.expr import Call, Column, Expr, Literal
-from penstock.engine.nodes.concat import WithScalars
+from penstock.engine.expr import Call, Column, Expr
 from penstock.engine.nodes.select import Select
 from penstock.engine.nodes.slicing import Head, Partitions
 from penstock.engine.nodes.sources import Persisted
 from penstock.engine.plan import FrameNode
 from penstock.engine.schema import unique_names
-from penstock.errors import UnsupportedError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +41,11 @@ class FrameLike(Collection):
     @property
     def plan(self) -> FrameNode:
         raise NotImplementedError
+
+    @property
+    @abstractmethod
+    def ndim(self) -> int:
+        """2 of a DataFrame, 1 of a Series."""
 
     # -- facts ----------------------------------------------------------------
 
@@ -164,42 +167,21 @@ class FrameLike(Collection):
 
     def _operand(self, rows: FrameNode, value: Any) -> tuple[FrameNode, Expr]:
         """Return the plan and expression that `value` is, beside rows of `rows`."""
-        from penstock.collections.scalar import Scalar
+        from penstock.collections.operands import operand
 
-        if isinstance(value, FrameLike):
-            items = value._items
-            if len(items) != 1:
-                raise UnsupportedError("a DataFrame cannot stand where one column is needed")
-            return value._rows, items[0][2]
-        if isinstance(value, Scalar):
-            name = unique_names([*rows.schema.names, "__scalar__"])[-1]
-            return WithScalars(rows, (value.plan,), (name,)), Column(name)
-        return rows, Literal(value)
+        return operand(rows, value)
 
     def _elementwise(self, op: str, *others: Any, reverse: bool = False, **options: Any) -> Any:
         """Apply an elementwise operation to every column."""
-        from penstock.collections.rows import united
+        from penstock.collections.operands import beside
 
-        rows = self._rows
         settings = tuple(sorted(options.items()))
-        parts = [(rows, expr) for _, _, expr in self._items]
-        operands: list[tuple[FrameNode, Expr]] = []
-        for other in others:
-            plan, expr = self._operand(rows, other)
-            if plan is not rows and isinstance(plan, WithScalars) and plan.input is rows:
-                rows = plan
-            operands.append((plan, expr))
-        target, exprs = united(rows, parts + operands, op)
-        own, rest = exprs[: len(parts)], exprs[len(parts) :]
-        if reverse:
-            made = [Call(op, (*rest, expr), settings) for expr in own]
-        else:
-            made = [Call(op, (expr, *rest), settings) for expr in own]
-        items = tuple(
-            (name, label, expr)
-            for (name, label, _), expr in zip(self._items, made, strict=True)
-        )
-        return self._like(target, items)
+        target, columns = beside(self, others, op)
+        items = []
+        for (name, label, _), args in zip(self._items, zip(*columns, strict=True), strict=True):
+            args = (*args[1:], args[0]) if reverse else args
+            items.append((name, label, Call(op, args, settings)))
+        return self._like(target, tuple(items))
 
     def _repr_meta(self) -> pd.DataFrame:
         return self._schema.meta

@@ -1,4 +1,4 @@
-"""Operators and their method spellings, added to collections that have ``_elementwise``."""
+"""Operators and their method spellings, added to collections that have ``_combined``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _UNARY = {"__neg__": "neg", "__invert__": "invert", "__abs__": "abs", "__pos__":
 
 def _binary(op: str, reverse: bool) -> Callable[[Any, Any], Any]:
     def method(self: Any, other: Any) -> Any:
-        return self._elementwise(op, other, reverse=reverse)
+        return self._combined(op, other, reverse=reverse)
 
     return method
 
@@ -26,12 +26,14 @@ def _unary(op: str) -> Callable[[Any], Any]:
 
 
 def _spelled(op: str, reverse: bool) -> Callable[..., Any]:
-    def method(self: Any, other: Any, fill_value: Any = None, axis: Any = None) -> Any:
-        first = self
-        if fill_value is not None:
-            first = self.fillna(fill_value)
-            other = other.fillna(fill_value) if hasattr(other, "fillna") else other
-        return first._elementwise(op, other, reverse=reverse)
+    def method(self: Any, other: Any, axis: Any = "columns", fill_value: Any = None) -> Any:
+        if fill_value is None:
+            return self._combined(op, other, reverse=reverse, axis=axis)
+        lazy = hasattr(other, "fillna")
+        filled = other.fillna(fill_value) if lazy else other
+        result = self.fillna(fill_value)._combined(op, filled, reverse=reverse, axis=axis)
+        # where both are missing, the result is
+        return result.mask(self.isna() & other.isna()) if lazy else result
 
     name = f"r{op}" if reverse else op
     method.__name__ = name

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from penstock.collections.base import Collection
 from penstock.collections.framelike import select_plan
 from penstock.collections.operators import add_operators
-from penstock.engine.expr import Call, Column, Expr, Literal
-from penstock.engine.nodes.concat import SideBySide, WithScalars
+from penstock.engine.expr import CONSTANT, Call, Column, Expr, Literal
+from penstock.engine.nodes.concat import WithScalars
 from penstock.engine.nodes.sources import Persisted
 from penstock.engine.schema import unique_names
+from penstock.errors import UnsupportedError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,18 +63,18 @@ class Scalar(Collection):
         for other in others:
             if isinstance(other, FrameLike | Row):
                 return NotImplemented
-            if isinstance(other, Scalar):
-                if other._rows is rows:
-                    args.append(other._expr)
-                    continue
-                name = unique_names([*rows.schema.names, "__scalar__"])[-1]
-                rows = WithScalars(rows, (other.plan,), (name,))
-                args.append(Column(name))
-            else:
+            if not isinstance(other, Scalar):
                 args.append(Literal(other))
+            elif other._rows is self._rows:
+                args.append(other._expr)
+            else:
+                rows, (expr,) = with_values(rows, other.plan)
+                args.append(expr)
         if reverse:
             args.reverse()
         return Scalar(rows, Call(op, tuple(args), tuple(sorted(options.items()))))
+
+    _combined = _elementwise
 
     def __bool__(self) -> bool:
         raise TypeError("a lazy Scalar has no truth value; call .compute() first")
@@ -132,31 +134,51 @@ class Row(Collection):
         )
         return Row(Persisted(tuple(handles), schema), items)
 
+    def _promoted(self) -> Row:
+        """Return the values in the one dtype that pandas gives a Series of them."""
+        import pandas as pd
+
+        columns = [column for _, column in self.plan.schema.meta.items()]
+        if len({column.dtype for column in columns}) <= 1:
+            return self
+        dtype = pd.concat(columns).dtype
+        if dtype == object:
+            return self
+        settings = (("dtype", dtype),)
+        items = tuple(
+            (name, label, Call("astype", (expr,), settings)) for name, label, expr in self._items
+        )
+        return Row(self._rows, items)
+
     def _elementwise(self, op: str, *others: Any, reverse: bool = False, **options: Any) -> Any:
         from penstock.collections.framelike import FrameLike
 
         settings = tuple(sorted(options.items()))
+        own = self._promoted()._items
+        labels = [label for _, label, _ in own]
         rows = self._rows
-        arguments: list[dict[Any, Expr]] = []
+        arguments: list[Sequence[Expr]] = [[expr for _, _, expr in own]]
         for other in others:
             if isinstance(other, FrameLike):
                 return NotImplemented
-            if isinstance(other, Row) and other._rows is not rows:
-                rows, shared = _side_by_side(rows, other)
-                arguments.append(shared)
-            elif isinstance(other, Row):
-                arguments.append({label: expr for _, label, expr in other._items})
+            if isinstance(other, Row):
+                if [label for _, label, _ in other._items] != labels:
+                    raise UnsupportedError(f"{op} of rows with different labels is not supported")
+                rows, exprs = with_values(rows, other._promoted().plan)
+                arguments.append(exprs)
             elif isinstance(other, Scalar):
-                name = unique_names([*rows.schema.names, "__scalar__"])[-1]
-                rows = WithScalars(rows, (other.plan,), (name,))
-                arguments.append({label: Column(name) for _, label, _ in self._items})
+                rows, (expr,) = with_values(rows, other.plan)
+                arguments.append([expr] * len(labels))
             else:
-                arguments.append({label: Literal(other) for _, label, _ in self._items})
-        items = []
-        for name, label, expr in self._items:
-            args = [expr, *(argument[label] for argument in arguments)]
-            items.append((name, label, Call(op, tuple(args[::-1] if reverse else args), settings)))
+                arguments.append([Literal(other)] * len(labels))
+        made = [
+            Call(op, args[::-1] if reverse else args, settings)
+            for args in zip(*arguments, strict=True)
+        ]
+        items = [(name, label, expr) for (name, label, _), expr in zip(own, made, strict=True)]
         return Row(rows, tuple(items))
+
+    _combined = _elementwise
 
     def __len__(self) -> int:
         return len(self._items)
@@ -165,19 +187,13 @@ class Row(Collection):
         return f"<Row: {', '.join(str(label) for _, label, _ in self._items)}>"
 
 
-def _side_by_side(rows: FrameNode, other: Row) -> tuple[FrameNode, dict[Any, Expr]]:
-    plan = other.plan
-    names = unique_names([*rows.schema.names, *plan.schema.columns])[len(rows.schema.names) :]
-    own = tuple(
-        (name, name, label)
-        for name, label in zip(rows.schema.columns, rows.schema.labels, strict=True)
-    )
-    theirs = tuple(
-        (source, name, label)
-        for source, name, label in zip(plan.schema.columns, names, plan.schema.labels, strict=True)
-    )
-    exprs: dict[Any, Expr] = {label: Column(name) for _, name, label in theirs}
-    return SideBySide((rows, plan), (own, theirs)), exprs
+def with_values(rows: FrameNode, values: FrameNode) -> tuple[FrameNode, Sequence[Expr]]:
+    """Return `rows` beside the values of a plan of one row, and the expression of each value."""
+    taken = rows.schema.names
+    names = unique_names([*taken, *(f"__{name}__" for name in values.schema.columns)])
+    names = names[len(taken) :]
+    plan = WithScalars(rows, (values,), tuple(names))
+    return plan, [Call(CONSTANT, (Column(name),)) for name in names]
 
 
 add_operators(Row)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from penstock.collections.accessors import DatetimeAccessor, StringAccessor
-from penstock.collections.framelike import select_plan
+from penstock.collections.framelike import FrameLike, select_plan
 from penstock.collections.mapping import MapMixin
 from penstock.collections.mixins.elementwise import ElementwiseMixin
 from penstock.collections.mixins.order import OrderMixin
@@ -152,6 +152,13 @@ class Series(ElementwiseMixin, ReduceMixin, OrderMixin, MapMixin, OutputMixin):
 
     # -- methods --------------------------------------------------------------
 
+    def _combined(self, op: Text, other: Any, reverse: bool = False, axis: Any = None) -> Any:
+        """Apply an operator; Series of different names give one without."""
+        if isinstance(other, FrameLike) and other.ndim > 1:
+            return other._combined(op, self, reverse=not reverse)
+        result = self._elementwise(op, other, reverse=reverse)
+        return result.rename(common_name(self, other)) if isinstance(other, Series) else result
+
     def to_frame(self, name: Any = None) -> DataFrame:
         """Return a DataFrame of this one column."""
         from penstock.collections.frame import DataFrame
@@ -266,6 +273,12 @@ class Series(ElementwiseMixin, ReduceMixin, OrderMixin, MapMixin, OutputMixin):
 def str_name(label: Any) -> Any:
     """Return the name inside blocks for the user's `label`."""
     return unique_names([label])[0]
+
+
+def common_name(*series: Any) -> Any:
+    """Return the name that all `series` have, or None."""
+    names = [one.name for one in series]
+    return names[0] if all(name == names[0] for name in names) else None
 
 
 def _apply_each(series: pd.Series, function: Any, args: tuple, kwargs: dict[str, Any]) -> Any:

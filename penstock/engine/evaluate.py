@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from penstock.engine.expr import Call, Column, Expr, Literal
-from penstock.engine.kernels.convert import DTYPE_KEY, nullable_dtype
+from penstock.engine.expr import CONSTANT, Call, Column, Expr, Literal
+from penstock.engine.kernels.convert import DTYPE_KEY, nullable_dtype, series_from_arrow
 from penstock.engine.kernels.elementwise import OPS, Value, apply_value
 from penstock.engine.kernels.elementwise.registry import plain_scalar, quietly
 from penstock.engine.kernels.missing import is_missing, one_chunk
@@ -96,7 +96,7 @@ def infer_field(expr: Expr, schema: pa.Schema, name: str) -> pa.Field:
     return _infer(expr, schema, tuple(map(nullable_dtype, schema))).with_name(name)
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=256)
 def _infer(expr: Expr, schema: pa.Schema, dtypes: tuple[str | None, ...]) -> pa.Field:
     with quietly():
         value = _Evaluation(schema.empty_table()).run(expr)
@@ -151,6 +151,9 @@ class _Evaluation:
         return Value(array, nullable_dtype(self.table.schema.field(index)))
 
     def _call(self, expr: Call) -> Any:
+        if expr.op == CONSTANT:
+            value = self.run(expr.args[0])
+            return _constant(value) if isinstance(value, Value) else value
         if expr.op not in OPS:
             raise UnsupportedError(f"no elementwise operation {expr.op!r}")
         args = [self.run(arg) for arg in expr.args]
@@ -159,3 +162,13 @@ class _Evaluation:
         # Literals only: one row, and its value.
         first = Value(pa.array([as_scalar(args[0]).as_py()], type=as_scalar(args[0]).type))
         return plain_scalar(apply_value(expr.op, [first, *args[1:]], dict(expr.options)).array[0])
+
+
+def _constant(value: Value) -> Any:
+    """Return the one value of a column that repeats it, as pandas gives a scalar."""
+    array = value.array[:1]
+    if not len(array):  # any value will do to learn what type it leads to
+        type_ = value.array.type
+        plain = type_.value_type if pa.types.is_dictionary(type_) else type_
+        array = pa.nulls(1, type_) if pa.types.is_nested(plain) else pa.array([0]).cast(plain)
+    return series_from_arrow(array, Value(array, value.dtype).field).iloc[0]

@@ -25,6 +25,8 @@ INFIX = {
     "pow": "**", "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
     "and": "&", "or": "|", "xor": "^",
 }  # fmt: skip
+CONSTANT = "constant"
+"""The operation that reads, as a scalar, a column that has the same value on every row."""
 PREFIX = {"neg": "-", "invert": "~", "pos": "+"}
 _NEGATED = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "gt": "le", "le": "gt"}
 _MIRRORED = {"eq": "eq", "ne": "ne", "lt": "gt", "gt": "lt", "le": "ge", "ge": "le"}

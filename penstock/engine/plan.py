@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from penstock.engine.kernels.chunks import ArraySchema
     from penstock.engine.primitives.lowering import Blocks, Lowering
     from penstock.engine.schema import FrameSchema
 
@@ -139,6 +140,58 @@ class FrameNode(Node):
     """A node whose blocks are tables."""
 
     schema: FrameSchema
+
+
+class ArrayNode(Node):
+    """A node whose blocks are arrays, numbered in C order."""
+
+    schema: ArraySchema
+
+    @property
+    def npartitions(self) -> int:
+        return self.schema.nblocks
+
+    @cached_property
+    def nbytes(self) -> int:
+        return self.schema.nbytes
+
+    @property
+    def divisions(self) -> None:
+        return None
+
+
+class BagNode(Node):
+    """A node whose blocks are lists."""
+
+    @property
+    def schema(self) -> None:
+        """Nothing is known of the items of a list."""
+        return
+
+    @property
+    def divisions(self) -> None:
+        return None
+
+
+class ValueNode(Node):
+    """A node whose one block is any Python object."""
+
+    @property
+    def schema(self) -> None:
+        """Nothing is known of the object."""
+        return
+
+    @property
+    def npartitions(self) -> int:
+        return 1
+
+    @cached_property
+    def nbytes(self) -> int:
+        return 0
+
+    @property
+    def divisions(self) -> None:
+        return None
 
 
 def walk(*roots: Node) -> Iterator[Node]:

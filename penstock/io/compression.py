@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import lzma
 import zlib
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from penstock.errors import FormatError
 from penstock.io.filesystem import FileInfo, open_stream, read_range
+from penstock.io.sniff import describe_content
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from zipfile import ZipFile, ZipInfo
 
 _SUFFIXES = {
     ".gz": "gzip",
@@ -23,6 +25,13 @@ _SUFFIXES = {
 }
 _ALIASES = {"gz": "gzip", "gzip": "gzip", "bz2": "bz2", "xz": "xz", "lzma": "xz"}
 _ALIASES |= {"zst": "zstd", "zstd": "zstd", "zip": "zip"}
+_MAGIC: dict[str, bytes | tuple[bytes, ...]] = {
+    "gzip": b"\x1f\x8b",
+    "bz2": b"BZh",
+    "xz": b"\xfd7zXZ\x00",
+    "zstd": (b"\x28\xb5\x2f\xfd", b"\x50\x2a\x4d\x18"),
+    "zip": (b"PK\x03\x04", b"PK\x05\x06"),
+}
 # Text rarely compresses better than this; estimates beyond are not believed.
 _PLAUSIBLE_RATIO = 200
 _PROBE_BYTES = 1 << 20
@@ -81,6 +90,7 @@ class DecompressedStream(io.RawIOBase):
         self._codec = codec
         self._size = info.size
         self._raw = raw
+        _check_magic(info, codec, raw)
         try:
             self._stream: Any = _decompressor(raw, codec, info.uri)
         except (OSError, EOFError, ValueError) as error:
@@ -156,6 +166,19 @@ def open_decompressed(
     return DecompressedStream(info, codec, open_stream(info, storage_options))
 
 
+def _check_magic(info: FileInfo, codec: str | None, raw: BinaryIO) -> None:
+    if codec is None or not info.size:
+        return
+    head = raw.read(512)
+    raw.seek(0)
+    if not head.startswith(_MAGIC[codec]):
+        raw.close()
+        what = describe_content(head) or "something else, perhaps plain text"
+        raise FormatError(
+            f"{info.uri} is not {codec}-compressed: it holds {what}; pass the right compression="
+        )
+
+
 def _decompressor(raw: BinaryIO, codec: str | None, uri: str) -> Any:
     if codec is None:
         return raw
@@ -185,16 +208,21 @@ def _gzip(raw: BinaryIO) -> Any:
 
 
 def _only_member(raw: BinaryIO, uri: str) -> Any:
+    archive, entry = _only_entry(raw, uri)
+    return archive.open(entry)
+
+
+def _only_entry(raw: BinaryIO, uri: str) -> tuple[ZipFile, ZipInfo]:
     import zipfile
 
     try:
         archive = zipfile.ZipFile(raw)
     except zipfile.BadZipFile as error:
         raise FormatError(f"{uri} is not a ZIP archive: {error}") from error
-    names = [name for name in archive.namelist() if not name.endswith("/")]
-    if len(names) != 1:
-        raise FormatError(f"{uri}: a ZIP archive must hold one file, this holds {len(names)}")
-    return cast("Any", archive.open(names[0]))
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    if len(entries) != 1:
+        raise FormatError(f"{uri}: a ZIP archive must hold one file, this holds {len(entries)}")
+    return archive, entries[0]
 
 
 def estimated_size(
@@ -216,8 +244,7 @@ def estimated_size(
         return info.size
     if codec == "zip":
         with open_stream(info, storage_options) as raw:
-            stream = _only_member(raw, info.uri)
-            return int(stream._left) if hasattr(stream, "_left") else info.size * 5
+            return _only_entry(raw, info.uri)[1].file_size
     with open_decompressed(info, codec, storage_options) as stream:
         probe = len(stream.read(_PROBE_BYTES))
         used = max(1, info.size - stream.stored_left())

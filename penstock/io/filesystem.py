@@ -18,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from penstock.errors import SourceError, missing_dependency
+from penstock.errors import MissingDependencyError, SourceError
 from penstock.io import s3
 
 if TYPE_CHECKING:
@@ -129,7 +129,9 @@ def get_filesystem(uri: str, storage_options: StorageOptions = None) -> tuple[An
     try:
         filesystem = fsspec.filesystem(scheme, **dict(storage_options or {}))
     except ImportError as error:
-        raise missing_dependency(str(error.name or scheme), "remote", f"{scheme}://") from error
+        raise MissingDependencyError(
+            f"{scheme}:// needs a library that is not installed: {error}"
+        ) from error
     except ValueError as error:
         raise SourceError(f"{uri}: no filesystem is known for {scheme}://") from error
     return filesystem, filesystem._strip_protocol(uri)
@@ -228,8 +230,11 @@ def _expand_local(text: str) -> list[FileInfo]:
 
 
 def _walk(folder: str) -> Iterator[str]:
-    with os.scandir(folder) as entries:
-        listed = sorted(entries, key=lambda entry: natural_key(entry.name))
+    try:
+        with os.scandir(folder) as entries:
+            listed = sorted(entries, key=lambda entry: natural_key(entry.name))
+    except OSError as error:
+        raise SourceError(f"cannot list {folder}: {error.strerror}") from error
     for entry in listed:
         if _ignored(entry.name):
             continue
@@ -260,6 +265,8 @@ def _expand_remote(uri: str, storage_options: StorageOptions) -> list[FileInfo]:
     filesystem, path = get_filesystem(uri, storage_options)
     scheme = scheme_of(uri)
     try:
+        if scheme == "s3":
+            return s3.retried(lambda: _list_remote(filesystem, scheme, uri, path))
         return _list_remote(filesystem, scheme, uri, path)
     except SourceError:
         raise

@@ -62,7 +62,7 @@ BUILTIN = (
         "csv",
         (".csv", ".tsv", ".tab", ".psv"),
         "penstock.io.csv:csv_source",
-        "penstock.io.csv:csv_sink",
+        "penstock.io.csv.sink:csv_sink",
     ),
     Format(
         "parquet",

@@ -21,7 +21,7 @@ from penstock.errors import SinkError, SourceError, missing_dependency
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-ATTEMPTS = 6
+ATTEMPTS = 8
 _FIRST_WAIT = 0.1
 _LONGEST_WAIT = 5.0
 _BODY_PIECE = 1 << 20
@@ -70,10 +70,12 @@ def s3_filesystem(storage_options: Mapping[str, Any] | None = None) -> Any:
             options.setdefault("use_listings_cache", False)
             options["config_kwargs"] = {
                 "max_pool_connections": _CONNECTIONS,
+                # Two layers of many attempts would multiply: ours is the patient one.
+                "retries": {"mode": "standard", "total_max_attempts": 2},
                 **(options.get("config_kwargs") or {}),
             }
             filesystem = s3fs.S3FileSystem(skip_instance_cache=True, **options)
-            filesystem.retries = 1  # botocore retries below it, we retry above it
+            filesystem.retries = 1
             _filesystems[key] = filesystem
         return _filesystems[key]
 
@@ -322,19 +324,24 @@ def credentials_hint(filesystem: Any) -> str:
     return "; check that the credentials in use allow it"
 
 
-def call(filesystem: Any, uri: str, method: str, **arguments: Any) -> Any:
-    """Return the answer of one S3 request about `uri`, retried on transient faults."""
-    bucket, key = split_key(uri)
-    if method not in ("list_multipart_uploads", "delete_objects"):
-        arguments["Key"] = key
+def retried(request: Callable[[], Any]) -> Any:
+    """Return what `request` returns, tried again with back-off on transient faults."""
     for attempt in range(ATTEMPTS):
         try:
-            return filesystem.call_s3(method, Bucket=bucket, **arguments)
+            return request()
         except Exception as error:
-            if not is_transient(error) or attempt == ATTEMPTS - 1:
+            if attempt == ATTEMPTS - 1 or not is_transient(error):
                 raise
         time.sleep(back_off(attempt))
     raise AssertionError("unreachable")
+
+
+def call(filesystem: Any, uri: str, method: str, **arguments: Any) -> Any:
+    """Return the answer of one S3 request about `uri`, retried on transient faults."""
+    bucket, key = split_key(uri)
+    if method != "list_multipart_uploads":
+        arguments["Key"] = key
+    return retried(lambda: filesystem.call_s3(method, Bucket=bucket, **arguments))
 
 
 class MultipartFile:
@@ -351,6 +358,7 @@ class MultipartFile:
         self._parts: list[dict[str, Any]] = []
         self._position = 0
         self._finished = False
+        self.committed = False
         self.closed = False
         self._upload_id = self._call("create_multipart_upload")["UploadId"]
 
@@ -436,7 +444,7 @@ class MultipartFile:
             MultipartUpload={"Parts": self._parts},
             **condition,
         )
-        self._finished = True
+        self._finished = self.committed = True
 
     def abort(self) -> None:
         """Drop all parts; nothing happens after a commit or a second time."""

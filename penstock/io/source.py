@@ -71,7 +71,7 @@ class Split:
     index : int
         Position among all splits of the source.
     nbytes : int
-        Estimated bytes of the block in memory when all columns are read.
+        Estimated bytes of the block in memory, with the columns of the pushdown.
     stored_bytes : int
         Bytes that reading it moves from storage (before projection).
     rows : int or None
@@ -128,7 +128,7 @@ class Source(ABC):
         """Cut the input into splits of about `target_bytes` each once in memory.
 
         `target_bytes` is counted after projection, so that few columns give
-        longer splits. Splits that `pushdown.filter` rules out by statistics or
+        longer splits. Splits are read with the same columns. Splits that `pushdown.filter` rules out by statistics or
         by hive partition may be left out (when they are, row numbers still
         count them: give `Split.rows` and ``location`` accordingly).
         """

@@ -237,7 +237,13 @@ class TextSource(CarrySource):
             outcome = scan_split(data, _NO_QUOTES)[FIELD]
             assert outcome is not None
             return outcome
-        cut = _rfind(data, self._delimiter)
+        delimiter = self._delimiter
+        if any(delimiter.startswith(delimiter[i:]) for i in range(1, len(delimiter))):
+            # Such as "aa" in "aaa": which two it is depends on the line's start, which is here.
+            raw = data.tobytes()
+            cut = len(raw) - len(raw.split(delimiter)[-1]) if delimiter in raw else -1
+        else:
+            cut = _rfind(data, delimiter)
         tail = data[max(cut, 0) :]
         return Outcome(FIELD, cut, tail.tobytes() if len(tail) <= TAIL_LIMIT else None)
 

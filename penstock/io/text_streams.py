@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _CHUNK = 1 << 20
+# Sizes of compressed files are estimates. Where a file turns out longer than its stored bytes let
+# expect, each further split reads twice as much, so that the last one need not take all the rest.
+_SURPLUS_SPLITS = 6
 
 
 def read_buffer(
@@ -181,6 +184,8 @@ class StreamCursor:
         self._state = state
         self._carry = np.empty(0, np.uint8)
         self._uri = uri
+        self._stored = stream.stored_left()
+        self._overtime = 0
         self.offset = start
         while start:
             skipped = len(stream.read(min(start, _CHUNK)) or b"")
@@ -222,21 +227,17 @@ class StreamCursor:
         return buffer if got == size else buffer[:got].copy()
 
     def _grown(self, goal: int, splits_left: int) -> int:
+        """Return how much to read so that what is left fits into the splits left."""
         stored = self._stream.stored_left()
-        used = self._used(stored)
+        used = max(0, self._stored - stored)
         done = self.offset + len(self._carry)
+        if not stored and splits_left <= _SURPLUS_SPLITS:
+            self._overtime += 1
+            return goal << (self._overtime - 1)
         if used < 1 << 16 or not done:
             return goal
         expected = stored * done / used * 1.1
         return max(goal, int(expected / (splits_left - 1)))
-
-    def _used(self, stored: int) -> int:
-        inner = (
-            getattr(self._stream, "_stream", None)
-            if isinstance(self._stream, Transcoded)
-            else self._stream
-        )
-        return max(0, getattr(inner, "_size", 0) - stored)
 
     def __reduce__(self) -> Any:
         raise TypeError("an open stream cannot be sent to another process")
@@ -275,7 +276,7 @@ def stream_splits(
     total = estimated_size(info, codec, storage_options)
     count = max(1, -(-total // size))
     if codec is not None and count > 1:
-        count += 1
+        count += _SURPLUS_SPLITS
     return [
         Split(
             uri=info.uri,

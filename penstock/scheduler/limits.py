@@ -48,12 +48,47 @@ def physical_bytes() -> int:
 def allowed_bytes() -> int:
     """Return the memory this process may take: the container's limit or the machine's."""
     limits = [physical_bytes()]
+    for folder in _limited_folders():
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            limit = _number(folder / name)
+            if limit is not None and limit > 0:
+                limits.append(limit)
+    return min(limits)
+
+
+def container_free_bytes() -> int | None:
+    """Return what is left of the container's memory, None when it has no limit.
+
+    File pages count as left: the kernel gives them back under pressure.
+    """
+    free: int | None = None
+    for folder in _limited_folders():
+        limit = _number(folder / "memory.max") or _number(folder / "memory.limit_in_bytes")
+        usage = _number(folder / "memory.current") or _number(folder / "memory.usage_in_bytes")
+        if limit is None or usage is None:
+            continue
+        try:
+            lines = (folder / "memory.stat").read_text("ascii").splitlines()
+        except OSError:
+            continue
+        stat = dict(line.split() for line in lines)
+        prefix = "total_" if "total_inactive_file" in stat else ""
+        files = sum(int(stat.get(f"{prefix}{kind}_file", 0)) for kind in ("inactive", "active"))
+        left = limit - usage + files
+        free = left if free is None else min(free, left)
+    return free
+
+
+@cache
+def _limited_folders() -> list[Path]:
+    """Return the memory cgroups of this process that limit it."""
+    found = []
     for folder in _cgroup_folders("memory"):
         for name in ("memory.max", "memory.limit_in_bytes"):
             limit = _number(folder / name)
             if limit is not None and 0 < limit < _UNLIMITED:
-                limits.append(limit)
-    return min(limits)
+                found.append(folder)
+    return found
 
 
 @cache

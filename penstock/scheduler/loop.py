@@ -41,7 +41,8 @@ _SAMPLE_SECONDS = 0.01
 _EVENT_SECONDS = 0.1
 _NOTABLE = 8 << 20
 _TELLING = 5  # samples that a task must have lasted for its peak to be believed
-_LIGHT = 64 << 10  # a run of tasks may take this much each without being looked at
+_COUNTED = 64 << 10  # smaller needs are not reserved: the headroom has room for them
+_RUN_BYTES = 2 << 20  # several tasks are handed over at once only up to this need
 _TINY_SECONDS = 2e-4  # a single ready task shorter than this is run in the loop itself
 _PATIENCE = 30.0  # seconds to wait for other runs to give memory back
 _ERROR_WAIT = 5.0
@@ -191,51 +192,51 @@ class Run:
         self._take_in(self._next_completed())
 
     def _launch(self) -> bool:
+        """Launch the next tasks, one or a run of small ones; return whether they fit."""
         state = self.state
-        estimate = self._estimates[state.stage_of[state.peek()]]
-        length = estimate.run_length(state.ready, self._executor.num_workers)
-        if length > 1 and estimate.output(0) + estimate.temporary(0) < _LIGHT:
-            tasks = self._light_run(length)
-            if tasks:
-                self._submit(tasks, None, [], 0)
-                return True
-        task = state.pop()
-        handles, inputs, restored = self._inputs(task)
-        need = restored + estimate.temporary(inputs) + estimate.output(inputs)
-        for handle in handles:
+        number = state.stage_of[state.peek()]
+        estimate = self._estimates[number]
+        most = estimate.run_length(state.ready, self._executor.num_workers)
+        tasks: list[int] = []
+        pinned: list[Handle] = []
+        need = inputs = 0
+        while True:
+            task = state.peek()
+            handles, nbytes, restored = self._inputs(task)
+            more = restored + estimate.temporary(nbytes) + estimate.output(nbytes)
+            if tasks and need + more > _RUN_BYTES:
+                break
+            tasks.append(state.pop())
+            pinned += handles
+            inputs += nbytes
+            need += more
+            if len(tasks) >= most or not state.ready or state.stage_of[state.peek()] != number:
+                break
+        for handle in pinned:
             handle.pin()
-        claim = self._claim(task, need)
-        if claim is None:
-            for handle in handles:
-                handle.unpin()
-            state.push(task)
-            return False
-        self._submit([task], claim, handles, inputs)
+        claim = None
+        if need >= _COUNTED:
+            claim = self._claim(tasks[0], need)
+            if claim is None:
+                for handle in pinned:
+                    handle.unpin()
+                for task in tasks:
+                    state.push(task)
+                return False
+        self._submit(tasks, claim, pinned, inputs)
         return True
-
-    def _light_run(self, most: int) -> list[int]:
-        """Take a run of tasks none of which has a stored block as input."""
-        state, values = self.state, self.values
-        indptr, indices = state.indptr, state.indices
-        tasks = state.pop_run(most)
-        for place, task in enumerate(tasks):
-            for value in indices[indptr[task] : indptr[task + 1]]:
-                if values[value].__class__ is Handle:
-                    for other in tasks[place:]:
-                        state.push(other)
-                    return tasks[:place]
-        return tasks
 
     def _inputs(self, task: int) -> tuple[list[Handle], int, int]:
         """Return a task's stored inputs, their bytes, and the bytes to be read back."""
-        seen: dict[int, Handle] = {}
-        for value in self.state.inputs(task):
-            found = self.values[value]
-            if found.__class__ is Handle:
-                seen[value] = found
-        handles = list(seen.values())
-        total = sum(handle.nbytes for handle in handles)
-        return handles, total, sum(handle.nbytes for handle in handles if not handle.resident)
+        state, values = self.state, self.values
+        used = state.indices[state.indptr[task] : state.indptr[task + 1]]
+        handles = [values[value] for value in used if values[value].__class__ is Handle]
+        if not handles:
+            return handles, 0, 0
+        if len(handles) > 1:
+            handles = list(dict.fromkeys(handles))  # a task may take a block twice
+        total = sum([handle.nbytes for handle in handles])
+        return handles, total, sum([handle.nbytes for handle in handles if not handle.resident])
 
     def _claim(self, task: int, need: int) -> Reservation | None:
         pool = self._pool
@@ -348,9 +349,10 @@ class Run:
             if overrun > batch.overrun + _NOTABLE:
                 batch.overrun = sys.maxsize  # once per batch is enough
                 self._estimates[batch.number].took_more()
-        if overrun > 0:
+        lacking = -pool.available
+        if overrun > 0 and lacking > 0:
             with contextlib.suppress(SpillError):  # there may be room without it
-                pool.make_room(overrun)
+                pool.make_room(lacking)
         if self._observers:
             self._tell_memory()
 

@@ -43,6 +43,8 @@ _LIBRARIES = {"numpy": 14 << 20, "pyarrow": 38 << 20, "pandas": 45 << 20}
 
 _SAMPLE_SECONDS = 0.005
 _TRIM_SECONDS = 0.25
+_URGENT_SECONDS = 0.03  # between two trims while resident memory is in the headroom
+_CONTAINER_SECONDS = 0.1
 _SLACK = 8 << 20
 """Bytes that resident memory may run ahead of the account before anything is done."""
 
@@ -92,6 +94,11 @@ class Reservation:
         """Give the whole claim back; doing so again does nothing."""
         self._pool._shrink(self, self.nbytes)
 
+    def __del__(self) -> None:
+        # Ctrl-C may strike between the claim and the `with` that would release it.
+        if self.nbytes and not sys.is_finalizing():
+            self.release()
+
     def __enter__(self) -> Reservation:
         return self
 
@@ -119,7 +126,8 @@ class MemoryPool:
         self._reserved = 0
         self._reservations: weakref.WeakSet[Reservation] = weakref.WeakSet()
         self._holders: list[weakref.ref[Any]] = []
-        self._sampled_at = self._trimmed_at = 0.0
+        self._sampled_at = self._trimmed_at = self._container_at = 0.0
+        self._lacking = 0
         self._local = threading.local()
         self.overrun = 0
         self.rss = limits.resident_bytes()
@@ -348,7 +356,10 @@ class MemoryPool:
             return self.overrun
         self._sampled_at = now
         overrun = self._measure()
-        if overrun > 0 and (trim or now - self._trimmed_at > _TRIM_SECONDS):
+        # Trimming costs page faults later: not while there is plenty of room.
+        tight = overrun > 0 and self.available < self.budget // 4
+        pause = _URGENT_SECONDS if self.rss > self.limit - self.headroom else _TRIM_SECONDS
+        if (trim and overrun > 0) or (tight and now - self._trimmed_at > pause):
             self._trimmed_at = now
             allocators.trim()
             overrun = self._measure()
@@ -359,8 +370,17 @@ class MemoryPool:
         if rss > self.peak_rss:
             self.peak_rss = rss
         beyond = rss - self.baseline - self._reserved - self.held
-        self.overrun = max(0, beyond - _SLACK)
+        self.overrun = max(0, beyond - _SLACK, self._container_lacks())
         return self.overrun
+
+    def _container_lacks(self) -> int:
+        """Return the bytes by which a container shared with others is too full."""
+        now = time.monotonic()
+        if now - self._container_at >= _CONTAINER_SECONDS:
+            self._container_at = now
+            free = limits.container_free_bytes()
+            self._lacking = 0 if free is None else max(0, self.headroom // 2 - free)
+        return self._lacking
 
     def run_begins(self) -> None:
         """Count one more run; when it is the only one, take the baseline anew."""

@@ -115,19 +115,6 @@ class State:
         """Take the task to run next."""
         return self._order[heapq.heappop(self._ready)]
 
-    def pop_run(self, most: int) -> list[int]:
-        """Take up to `most` ready tasks of one stage, in order."""
-        ready, order, stage_of = self._ready, self._order, self.stage_of
-        first = order[heapq.heappop(ready)]
-        run, stage = [first], stage_of[first]
-        while ready and len(run) < most:
-            task = order[ready[0]]
-            if stage_of[task] != stage:
-                break
-            heapq.heappop(ready)
-            run.append(task)
-        return run
-
     def push(self, task: int) -> None:
         """Make `task`, taken by `pop` but not run, ready again."""
         heapq.heappush(self._ready, self.rank[task])

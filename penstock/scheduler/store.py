@@ -241,8 +241,8 @@ class BlockStore:
 
     def _free(self, handle: Handle) -> None:
         with self._settled:
-            while handle._busy:
-                self._settled.wait()
+            # Not for ever: Ctrl-C may have struck the thread that would tell of the end.
+            self._settled.wait_for(lambda: not handle._busy, timeout=5.0)
             if handle.resident:
                 self._drop(handle)
             file, handle._file = handle._file, None

@@ -5,10 +5,36 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.collections.framelike import FrameLike
+from penstock.engine.expr import Expr, Literal
+from penstock.engine.schema import unique_names
+from penstock.errors import UnsupportedError
+
+
+_COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
 
 
 class CombineMixin(FrameLike):
-    """merge and join."""
+    """Operators, merge and join."""
+
+    def _combined(
+        self, op: str, other: Any, reverse: bool = False, axis: Any = "columns"
+    ) -> Any:
+        """Apply an operator, with columns matched by their labels as pandas does."""
+        if isinstance(other, FrameLike) and other.ndim == 1 and axis in (1, "columns"):
+            raise UnsupportedError(
+                f"{op} would match the rows of a Series with the columns of a DataFrame, as in "
+                f"pandas; for an operation row by row pass axis=0: frame.{op}(series, axis=0)"
+            )
+        if not isinstance(other, FrameLike) or other.ndim == 1:
+            return self._elementwise(op, other, reverse=reverse)
+        own, theirs = ([label for _, label, _ in frame._items] for frame in (self, other))
+        if own == theirs:
+            return self._elementwise(op, other, reverse=reverse)
+        if op in _COMPARISONS:
+            raise ValueError("Can only compare identically-labeled (both index and columns) frames")
+        labels = list(self.columns.union(other.columns))  # type: ignore[attr-defined]
+        first, second = (_with_labels(frame, labels) for frame in (self, other))
+        return first._elementwise(op, second, reverse=reverse)
 
     def merge(
         self,
@@ -84,3 +110,14 @@ class CombineMixin(FrameLike):
             result = merge(result, frame, how, None, on, None, on is None, True,
                            (lsuffix or None, rsuffix or None), False, None, None)  # fmt: skip
         return result
+
+
+def _with_labels(frame: FrameLike, labels: list[Any]) -> Any:
+    """Return `frame` with the columns `labels`, missing where it has none."""
+    known: dict[Any, Expr] = {label: expr for _, label, expr in frame._items}
+    missing = Literal(float("nan"))
+    items = tuple(
+        (name, label, known.get(label, missing))
+        for name, label in zip(unique_names(labels), labels, strict=True)
+    )
+    return frame._like(frame._rows, items)

@@ -6,6 +6,7 @@ from typing import Any
 
 from penstock.collections.framelike import FrameLike
 from penstock.engine.expr import Call, Expr, Literal
+from penstock.engine.kernels.elementwise import OPS
 from penstock.engine.plan import FrameNode
 
 
@@ -33,7 +34,7 @@ class ElementwiseMixin(FrameLike):
 
     def clip(self, lower: Any = None, upper: Any = None) -> Any:
         """Return values limited to ``[lower, upper]``."""
-        return self._elementwise("clip", lower=lower, upper=upper)
+        return self._elementwise("clip", lower, upper)
 
     def isin(self, values: Any) -> Any:
         """Return whether each value is among `values`.
@@ -44,7 +45,7 @@ class ElementwiseMixin(FrameLike):
         """
         if isinstance(values, dict):
             return self._per_column("isin", {k: (list(v),) for k, v in values.items()}, ([],))
-        return self._elementwise("isin", values=list(values))
+        return self._elementwise("isin", list(values))
 
     def round(self, decimals: Any = 0) -> Any:
         """Return values rounded to `decimals` places (a dict gives them by column)."""
@@ -125,7 +126,7 @@ class ElementwiseMixin(FrameLike):
         for name, label, expr in self._items:
             setting = settings.get(label, default)
             if isinstance(setting, tuple):
-                expr = Call(op, (expr,), (("values", setting[0]),))
+                expr = Call(op, (expr, Literal(setting[0])))
             elif setting is not None:
                 expr = Call(op, (expr,), tuple(sorted(setting.items())))
             items.append((name, label, expr))
@@ -145,12 +146,25 @@ class ElementwiseMixin(FrameLike):
         return self._like(self._rows, tuple(items))
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method != "__call__" or kwargs.get("out") is not None:
+        op = _OF_UFUNC.get(ufunc.__name__, f"np.{ufunc.__name__}")
+        if method != "__call__" or kwargs or op not in OPS:
             return NotImplemented
-        first = inputs[0]
+        first, *rest = inputs
+        if not rest:
+            return self._elementwise(op)
         if isinstance(first, FrameLike):
-            return first._elementwise(ufunc.__name__, *inputs[1:])
-        return inputs[1]._elementwise(ufunc.__name__, first, reverse=True)
+            return first._combined(op, *rest)  # type: ignore[attr-defined]
+        return rest[0]._combined(op, first, reverse=True)
+
+
+# pandas gives these functions of NumPy's the meaning of its operators.
+_OF_UFUNC = {
+    "add": "add", "subtract": "sub", "multiply": "mul", "divide": "truediv",
+    "true_divide": "truediv", "floor_divide": "floordiv", "remainder": "mod", "power": "pow",
+    "equal": "eq", "not_equal": "ne", "less": "lt", "less_equal": "le", "greater": "gt",
+    "greater_equal": "ge", "bitwise_and": "and", "bitwise_or": "or", "bitwise_xor": "xor",
+    "negative": "neg", "positive": "pos", "absolute": "abs", "invert": "invert",
+}  # fmt: skip
 
 
 def _by_column(value: Any) -> dict[Any, Any] | None:

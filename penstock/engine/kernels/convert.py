@@ -261,6 +261,35 @@ def _categorical(array: pa.DictionaryArray) -> pd.Categorical:
     )
 
 
+def sort_categories(array: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Return a categorical array with sorted categories, as ``astype("category")`` gives them.
+
+    Blocks find their categories one by one; put together, they are in order of appearance.
+
+    Parameters
+    ----------
+    array : pyarrow.DictionaryArray
+
+    Returns
+    -------
+    pyarrow.DictionaryArray
+
+    Examples
+    --------
+    >>> sort_categories(pa.array(["b", "a"]).dictionary_encode()).dictionary.to_pylist()
+    ['a', 'b']
+    """
+    import pyarrow.compute as pc
+
+    order = pc.sort_indices(array.dictionary)
+    ranks = np.empty(len(order), dtype=np.int32)
+    ranks[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
+    indices = pa.array(ranks).take(array.indices)
+    return pa.DictionaryArray.from_arrays(
+        indices, array.dictionary.take(order), ordered=array.type.ordered
+    )
+
+
 def array_from_series(series: pd.Series | pd.Index) -> pa.Array:
     """Return the values of a pandas Series as one Arrow array, missing ones as null.
 

@@ -24,6 +24,11 @@ def identity_key(value: Any) -> Any:
     if kind is float:
         return (kind, repr(value))  # -0.0 is not 0.0, and nan is nan
     if isinstance(value, list | tuple):
+        types = set(map(type, value))
+        if len(types) == 1 and types <= {int, str, bytes, bool}:  # a long isin: no tuple for each
+            return (kind, types.pop(), tuple(value))
+        if types == {float}:
+            return (kind, float, np.array(value).tobytes())
         return (kind, tuple(identity_key(item) for item in value))
     if isinstance(value, set | frozenset):
         return (frozenset, frozenset(identity_key(item) for item in value))

@@ -147,7 +147,7 @@ class WithScalars(FrameNode):
     input: FrameNode
     scalars: tuple[FrameNode, ...]
     names: tuple[str, ...]
-    """Column that each scalar frame's first column becomes."""
+    """Columns that those of the scalar frames become, in order."""
 
     name = "with-scalars"
     is_blockwise = True
@@ -157,9 +157,9 @@ class WithScalars(FrameNode):
     @cached_property
     def schema(self) -> FrameSchema:
         before = self.input.schema
+        fields = [field for scalar in self.scalars for field in scalar.schema.fields]
         added = tuple(
-            scalar.schema.fields[0].with_name(name)
-            for scalar, name in zip(self.scalars, self.names, strict=True)
+            field.with_name(name) for field, name in zip(fields, self.names, strict=True)
         )
         return replace(before, fields=before.fields + added, labels=before.labels + self.names)
 
@@ -169,22 +169,24 @@ class WithScalars(FrameNode):
 
     def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
         rest = columns - frozenset(self.names)
-        return (rest, *(frozenset(scalar.schema.columns[:1]) for scalar in self.scalars))
+        return (rest, *(frozenset(scalar.schema.columns) for scalar in self.scalars))
 
     def lower(self, lowering: Lowering) -> Blocks:
         return blockwise(
             lowering,
             self.name,
-            partial(_with_scalars, self.names),
+            partial(_with_scalars, self.schema.fields[-len(self.names) :]),
             [lowering.blocks(self.input), *(lowering.blocks(s) for s in self.scalars)],
         )
 
 
-def _with_scalars(names: tuple[str, ...], table: pa.Table, *scalars: pa.Table) -> pa.Table:
+def _with_scalars(
+    fields: tuple[pa.Field, ...], table: pa.Table, *scalars: pa.Table
+) -> pa.Table:
     import pyarrow as pa
 
-    for name, scalar in zip(names, scalars, strict=True):
-        value = scalar.column(0)[0]
+    values = [column[0] for scalar in scalars for column in scalar.columns]
+    for field, value in zip(fields, values, strict=True):
         constant = pa.repeat(value, table.num_rows)
-        table = table.append_column(pa.field(name, value.type), constant)
+        table = table.append_column(field.with_type(value.type), constant)
     return table

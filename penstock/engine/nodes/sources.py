@@ -38,8 +38,6 @@ class ReadFrame(FrameNode):
         Wanted bytes of a block; None until the optimizer chooses.
     row_numbers : bool
         Adds the row number in the whole input as the index column.
-    sized_by_columns : bool
-        Blocks are sized by the columns that are read instead of by all.
     """
 
     source: Source
@@ -47,7 +45,6 @@ class ReadFrame(FrameNode):
     predicate: Expr | None = None
     target_bytes: int | None = None
     row_numbers: bool = False
-    sized_by_columns: bool = False
 
     name = "read"
     passes_projection = True
@@ -57,7 +54,9 @@ class ReadFrame(FrameNode):
         """The schema of all columns of the source."""
         arrow = self.source.schema
         labels = getattr(self.source, "column_labels", None)
-        return FrameSchema(tuple(arrow), tuple(labels or arrow.names))
+        dtypes = getattr(self.source, "pandas_dtypes", {})
+        fields = tuple(_with_dtype(field, dtypes.get(field.name)) for field in arrow)
+        return FrameSchema(fields, tuple(labels or arrow.names))
 
     @cached_property
     def schema(self) -> FrameSchema:
@@ -86,8 +85,7 @@ class ReadFrame(FrameNode):
     def splits(self) -> tuple[Split, ...]:
         """The units of reading, one per block."""
         predicate = to_filter(self.predicate) if self.predicate is not None else None
-        sized_by = self._read_columns if self.sized_by_columns else None
-        pushdown = Pushdown(sized_by, predicate)
+        pushdown = Pushdown(self._read_columns, predicate)
         target = self.target_bytes or DEFAULT_BLOCK_BYTES
         return tuple(self.source.split(pushdown, target))
 
@@ -96,16 +94,8 @@ class ReadFrame(FrameNode):
         return max(1, len(self.splits))
 
     @cached_property
-    def share(self) -> float:
-        """The part of a block's bytes that the columns read take."""
-        if self.columns is None:
-            return 1.0
-        widths = {field.name: _width(field.type) for field in self.base_schema.fields}
-        return sum(widths[name] for name in self.columns) / max(1, sum(widths.values()))
-
-    @cached_property
     def nbytes(self) -> int:
-        return int(sum(split.nbytes for split in self.splits) * self.share)
+        return sum(split.nbytes for split in self.splits)
 
     @cached_property
     def rows(self) -> int | None:
@@ -127,15 +117,15 @@ class ReadFrame(FrameNode):
 
     def lower(self, lowering: Lowering) -> Blocks:
         splits = self.splits
-        finish = _Finish(self.schema.columns, self.predicate, self.row_numbers)
+        finish = _Finish(self.schema.arrow, self.predicate, self.row_numbers)
         pushdown = Pushdown(self._read_columns)
         name = f"read-{self.source.format}"
         if not splits:
             empty = partial(_empty, self.schema.arrow)
             return blockwise(lowering, name, empty, [], ntasks=1, nbytes=0)
-        nbytes = int(max(split.nbytes for split in splits) * self.share)
+        nbytes = max(split.nbytes for split in splits)
         stored = max(max(split.stored_bytes, split.nbytes) for split in splits)
-        if isinstance(self.source, CarrySource):
+        if isinstance(self.source, CarrySource) and not self._independent:
             return self._lower_carried(lowering, name, pushdown, finish, nbytes, stored)
         return blockwise(
             lowering,
@@ -148,6 +138,12 @@ class ReadFrame(FrameNode):
             memory=TaskMemory(fixed=stored, output=nbytes),
             origin=_Origins(splits),
         )
+
+    @cached_property
+    def _independent(self) -> bool:
+        """Whether every split can be read without the one before it."""
+        reads = type(self.source).read is not Source.read
+        return reads and not any(split.after for split in self.splits)
 
     def _lower_carried(
         self,
@@ -215,9 +211,9 @@ class _Finish:
     """What is done to a block right after reading: numbering, filtering, projection."""
 
     def __init__(
-        self, columns: tuple[str, ...], predicate: Expr | None, row_numbers: bool
+        self, schema: pa.Schema, predicate: Expr | None, row_numbers: bool
     ) -> None:
-        self.columns = columns
+        self.schema = schema
         self.predicate = predicate
         self.row_numbers = row_numbers
 
@@ -228,11 +224,10 @@ class _Finish:
             from penstock.engine.nodes.filter import filter_block
 
             table = filter_block(self.predicate, table)
-        names = list(self.columns)
-        if self.row_numbers:
-            names.append(index_column(0))
-        if table.column_names != names:
-            table = table.select(names)
+        if table.column_names != self.schema.names:
+            table = table.select(self.schema.names)
+        if any(field.metadata for field in self.schema):
+            table = table.cast(self.schema)  # the same types: only the marks are added
         return one_chunk(table)
 
 
@@ -271,6 +266,22 @@ def number_rows(table: pa.Table, offset: int) -> pa.Table:
 
     numbers = np.arange(offset, offset + table.num_rows, dtype=np.int64)
     return table.append_column(pa.field(index_column(0), pa.int64()), pa.array(numbers))
+
+
+def _with_dtype(field: pa.Field, dtype: str | None) -> pa.Field:
+    """Mark `field` with the nullable pandas dtype that was written with it."""
+    from penstock.engine.kernels.convert import DTYPE_KEY, field_of
+
+    if dtype is None or not dtype[:1].isupper():
+        return field  # NumPy's dtypes are what an Arrow type stands for anyway
+    import pandas as pd
+
+    try:
+        marked = field_of(pd.api.types.pandas_dtype(dtype), field.name)
+    except (TypeError, ValueError):
+        return field
+    metadata = marked.metadata or {}
+    return field.with_metadata(metadata) if DTYPE_KEY in metadata else field
 
 
 def _empty(schema: pa.Schema) -> pa.Table:

@@ -21,6 +21,7 @@ def tree_reduce(
     *,
     split_every: int = SPLIT_EVERY,
     until: int = 1,
+    groups: int = 1,
 ) -> Blocks:
     """Combine neighbouring blocks level by level.
 
@@ -34,12 +35,14 @@ def tree_reduce(
     split_every : int
         Blocks combined by one task.
     until : int
-        Stop once at most this many blocks remain.
+        Stop once at most this many blocks remain of each group.
+    groups : int
+        Equal runs of blocks that are reduced separately, each to blocks of its own.
     """
-    if len(blocks) == 1:
-        return reduce_once(lowering, name, combine, blocks, split_every)
-    while len(blocks) > until:
-        blocks = reduce_once(lowering, name, combine, blocks, split_every)
+    if len(blocks) == groups:
+        return reduce_once(lowering, name, combine, blocks, split_every, groups)
+    while len(blocks) > until * groups:
+        blocks = reduce_once(lowering, name, combine, blocks, split_every, groups)
     return blocks
 
 
@@ -49,10 +52,13 @@ def reduce_once(
     combine: Callable[[Sequence[Any]], Any],
     blocks: Blocks,
     split_every: int = SPLIT_EVERY,
+    groups: int = 1,
 ) -> Blocks:
-    """Combine each run of `split_every` neighbouring blocks into one."""
+    """Combine each run of `split_every` neighbouring blocks of a group into one."""
     count = len(blocks)
-    indptr = np.append(np.arange(0, count, split_every), count)
+    size = max(1, count // groups)
+    starts = np.arange(0, count, size)[:, None] + np.arange(0, size, split_every)
+    indptr = np.append(starts.ravel(), count)
     return add_stage(
         lowering,
         name,

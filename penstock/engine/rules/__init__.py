@@ -3,8 +3,9 @@
 Their order matters: numbers are dropped or pushed into readers before filters
 look for a reader to go into, projections come after all rewriting of columns,
 and blocks are sized last, by what is left to be read. Common subexpressions
-need no rule: nodes are interned. Blockwise fusion happens while lowering,
-where it is known which blocks have a single reader.
+need no rule: nodes are interned. Elementwise operations on arrays become one
+program here; other blockwise fusion happens while lowering, where it is known
+which blocks have a single reader.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from functools import partial
 
 from penstock.engine.plan import Node
+from penstock.engine.rules.elementwise import fuse_elementwise
 from penstock.engine.rules.filters import push_filters
 from penstock.engine.rules.heads import push_heads
 from penstock.engine.rules.numbering import push_numbering
@@ -33,6 +35,7 @@ def rules(block_bytes: int) -> tuple[Rule, ...]:
         push_filters,
         merge_selects,
         push_projections,
+        fuse_elementwise,
         partial(size_blocks, block_bytes=block_bytes),
     )
 

@@ -19,7 +19,7 @@ def size_blocks(root: Node, *, block_bytes: int) -> Node:
 
     def size(node: Node) -> Node:
         if isinstance(node, ReadFrame) and node.target_bytes is None:
-            return replace(node, target_bytes=block_bytes, sized_by_columns=True)
+            return replace(node, target_bytes=block_bytes)
         return node
 
     return transform([root], size)[0]

@@ -242,6 +242,7 @@ class Dialect:
             "skipinitialspace": self.skipinitialspace,
             "skip_blank_lines": self.skip_blank_lines,
             "encoding": "utf-8",
+            "encoding_errors": self.encoding_errors,
             "engine": "python" if self.python_engine else "c",
         }
         if self.quotechar is not None:

@@ -161,7 +161,8 @@ def _columns(
             continue
         if given is not None:
             declared = types.declared_field(name, given)
-            columns.append(Column(position, declared, label, None, types.forbids_missing(given)))
+            strict = types.forbids_missing(given)
+            columns.append(Column(position, declared, label, None, True, strict))
             continue
         kind = pa.float64() if pa.types.is_null(kinds[position]) else kinds[position]
         if assume_missing and pa.types.is_integer(kind):

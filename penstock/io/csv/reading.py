@@ -35,6 +35,8 @@ class Column:
     field: pa.Field
     label: Any = None
     date_format: str | None = None
+    declared: bool = False
+    """Its type is the user's own, by `dtype`: a value that contradicts it is an error."""
     forbids_missing: bool = False
     """Declared as a NumPy integer or bool by the user: pandas refuses missing values."""
 
@@ -306,13 +308,13 @@ def _without_long_records(
         if count <= width:
             kept.append(record)
             continue
-        place = where.row(raw, start)
+        if not dropped:
+            example = f"{where.row(raw, start)}: expected {width} fields, found {count}"
         if dialect.on_bad_lines == "error":
             raise ParseError(
-                f"{place}: expected {width} fields, found {count}; correct the row, or pass "
-                "on_bad_lines='skip' or 'warn' to leave such rows out"
+                f"{example}; correct the row, or pass on_bad_lines='skip' or 'warn' to leave such "
+                "rows out"
             ) from error
-        example = example or f"{place}: expected {width} fields, found {count}"
         dropped += 1
     if not dropped:
         raise ParseError(f"{where.row(raw, 0)} and after: {error}") from error

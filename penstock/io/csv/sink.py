@@ -165,8 +165,9 @@ class CsvSink(Sink):
                 self.target, self.storage_options, self.mode, single_file=True
             )
             self._file = self._transaction.open("")
-            if header is not False:
-                self._file.write(self._compressed(self._header()))
+            start = self._start(header is not False)
+            if start:
+                self._file.write(self._compressed(start))
             return
         folder, _, last = self.target.rpartition("/")
         if "*" in last:
@@ -208,8 +209,8 @@ class CsvSink(Sink):
             data = self._compressed(body)
             self._file.write(data)
             return Receipt(index, block.num_rows, len(data))
-        if self.text.header is not False and (index == 0 or not self.header_first_only):
-            body = self._header() + body
+        titled = self.text.header is not False and (index == 0 or not self.header_first_only)
+        body = self._start(titled) + body
         data = self._compressed(body)
         stem = str(index).zfill(self._width)
         if self.name_function is not None:
@@ -243,10 +244,14 @@ class CsvSink(Sink):
         # Each block is a member of its own: readers take the members one after another.
         return data if self.codec is None else compress(data, self.codec)
 
-    def _header(self) -> bytes:
+    def _start(self, titled: bool) -> bytes:
+        """Return how a file starts: the encoding's mark, and the header where `titled`."""
+        mark = "".encode(self.text.encoding)
+        if not titled:
+            return mark
         header = self.text.header
         names = self._names if isinstance(header, bool) else list(header)
-        return _with_pandas(_empty(names), self.text, header=True)
+        return mark + _with_pandas(_empty(names), self.text, header=True)
 
 
 def _empty(names: Sequence[str]) -> pd.DataFrame:
@@ -410,7 +415,8 @@ def _with_pandas(frame: pd.DataFrame, text: CsvFormat, header: bool) -> bytes:
         escapechar=text.escapechar,
         decimal=text.decimal,
     )
-    return buffer.getvalue().encode(text.encoding, text.errors)
+    data = buffer.getvalue().encode(text.encoding, text.errors)
+    return data.removeprefix("".encode(text.encoding))  # a mark stands at the file's start only
 
 
 __all__ = ["CsvFormat", "CsvSink", "csv_sink", "float_texts", "format_block"]

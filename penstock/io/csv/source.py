@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from penstock.errors import ParseError, UnsupportedError, column_not_found
+from penstock.errors import ParseError, TypeConflictError, UnsupportedError, column_not_found
 from penstock.io.compression import compression_of
 from penstock.io.csv import types
 from penstock.io.csv.dialect import Dialect
@@ -251,6 +251,7 @@ class CsvSource(CarrySource):
     def split(self, pushdown: Pushdown, target_bytes: int) -> Sequence[Split]:
         """Cut every file into byte ranges (contract of `Source.split`)."""
         size = self.blocksize or self._text_bytes(pushdown, target_bytes)
+        density = self.density * self._share(pushdown)
         splits: list[Split] = []
         for number, info in enumerate(self.inputs.files):
             if self.inputs.streamed(number):
@@ -261,7 +262,7 @@ class CsvSource(CarrySource):
                     codec,
                     size,
                     len(splits),
-                    self.density,
+                    density,
                     self.inputs.storage_options,
                 )
                 continue
@@ -272,7 +273,7 @@ class CsvSource(CarrySource):
                     Split(
                         uri=info.uri,
                         index=len(splits),
-                        nbytes=max(1, int((stop - start) * self.density)),
+                        nbytes=max(1, int((stop - start) * density)),
                         stored_bytes=stop - start,
                         first=start == 0,
                         last=stop == end,
@@ -282,13 +283,16 @@ class CsvSource(CarrySource):
                 )
         return splits
 
+    def _share(self, pushdown: Pushdown) -> float:
+        """Return the part of a block's bytes that the columns of `pushdown` take."""
+        if pushdown.columns is None or not self.columns:
+            return 1.0
+        return max(len(pushdown.columns), 1) / len(self.columns)
+
     def _text_bytes(self, pushdown: Pushdown, target_bytes: int) -> int:
         """Return the bytes of text whose block takes about `target_bytes`."""
-        share = 1.0
-        if pushdown.columns is not None and self.columns:
-            share = max(len(pushdown.columns), 1) / len(self.columns)
         # The text itself is in memory as well, whatever is kept of it.
-        wanted = target_bytes / max(1.0, self.density * share)
+        wanted = target_bytes / max(1.0, self.density * self._share(pushdown))
         return int(min(max(wanted, _LEAST_SPLIT), _MOST_SPLIT))
 
     # ------------------------------------------------------------ heads
@@ -432,6 +436,14 @@ class CsvSource(CarrySource):
 
     # ------------------------------------------------------------ widening
 
+    def widens(self, column: str) -> bool:
+        """Return whether a contradiction in `column` may be met by `widened`.
+
+        Not where the user declared its dtype, or said ``on_type_conflict="raise"``.
+        """
+        declared = any(item.declared for item in self.columns if item.field.name == column)
+        return self.on_type_conflict == "widen" and not declared
+
     def widened(self, column: str, value: str) -> CsvSource:
         """Return this source with `column` read as a type that `value` fits.
 
@@ -444,6 +456,11 @@ class CsvSource(CarrySource):
         -------
         CsvSource
 
+        Raises
+        ------
+        TypeConflictError
+            If the column does not widen (`widens`).
+
         Warns
         -----
         TypeWidenedWarning
@@ -452,6 +469,12 @@ class CsvSource(CarrySource):
         names = [item.field.name for item in columns]
         if column not in names:
             raise column_not_found(column, names)
+        if not self.widens(column):
+            raise TypeConflictError(
+                f"column {column!r}: {value!r} contradicts the dtype that it is to be read as",
+                column=column,
+                value=value,
+            )
         i = names.index(column)
         found = columns[i]
         kind = types.widen(found.field.type, value)

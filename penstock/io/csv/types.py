@@ -69,6 +69,7 @@ def _sample(
     import pandas as pd
 
     options: dict[str, Any] = {**dialect.tokenizing(), **missing, **types}
+    options["encoding_errors"] = "replace"  # reading the rows tells where they are wrong
     if "dtype" not in types:
         options.update(
             thousands=dialect.thousands,
@@ -204,13 +205,9 @@ def dtype_of_column(dtype: Any, label: Any, position: int) -> Any:
             return mapping[label]
         if position in mapping:
             return mapping[position]
-        return getattr(mapping, "default_factory", lambda: None) and _default(mapping, label)
+        factory = getattr(mapping, "default_factory", None)
+        return factory() if factory is not None else None
     return dtype
-
-
-def _default(mapping: Mapping[Any, Any], label: Any) -> Any:
-    factory = getattr(mapping, "default_factory", None)
-    return factory() if factory is not None else None
 
 
 # ------------------------------------------------------------------ text to values

@@ -294,21 +294,22 @@ def _variance(parts: Mapping[str, np.ndarray], ddof: int) -> np.ndarray:
 
 
 def _skew(parts: Mapping[str, np.ndarray], ddof: int) -> np.ndarray:
-    n, m2, m3 = parts["count"], _clean(parts["m2"]), _clean(parts["m3"])
+    n, m2, m3 = parts["count"], parts["m2"], parts["m3"]
     value = n * np.sqrt(n - 1) / (n - 2) * m3 / m2**1.5
-    return np.where(n < 3, np.nan, np.where(m2 == 0, 0.0, value))
+    return np.where((n < 3) | _constant(parts), np.nan, value)
 
 
 def _kurt(parts: Mapping[str, np.ndarray], ddof: int) -> np.ndarray:
-    n, m2, m4 = parts["count"], _clean(parts["m2"]), _clean(parts["m4"])
+    n, m2, m4 = parts["count"], parts["m2"], parts["m4"]
     adjust = 3 * (n - 1) ** 2 / ((n - 2) * (n - 3))
     value = n * (n + 1) * (n - 1) * m4 / ((n - 2) * (n - 3) * m2**2) - adjust
-    return np.where(n < 4, np.nan, np.where(m2 == 0, 0.0, value))
+    return np.where((n < 4) | _constant(parts), np.nan, value)
 
 
-def _clean(moment: np.ndarray) -> np.ndarray:
-    """Take rounding errors of constant groups for zero, as pandas does."""
-    return np.where(np.abs(moment) < 1e-14, 0.0, moment)
+def _constant(parts: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return which groups deviate from their mean by no more than its rounding."""
+    rounding = np.finfo(np.float64).eps * np.abs(parts["mean"])
+    return parts["m2"] <= parts["count"] * rounding**2
 
 
 AGGREGATIONS: dict[str, Aggregation] = {

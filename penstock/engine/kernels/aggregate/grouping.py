@@ -73,13 +73,15 @@ class KeyedGroups:
     def add(self, values: np.ndarray) -> np.ndarray:
         """Return the sum of each group."""
         result = np.zeros(self.ngroups, values.dtype)
-        np.add.at(result, self.codes, values)
+        with np.errstate(all="ignore"):
+            np.add.at(result, self.codes, values)
         return result
 
     def multiply(self, values: np.ndarray) -> np.ndarray:
         """Return the product of each group."""
         result = np.ones(self.ngroups, values.dtype)
-        np.multiply.at(result, self.codes, values)
+        with np.errstate(all="ignore"):
+            np.multiply.at(result, self.codes, values)
         return result
 
     def extreme(self, values: np.ndarray, kind: str) -> np.ndarray:
@@ -123,11 +125,13 @@ class WholeGroup:
 
     def add(self, values: np.ndarray) -> np.ndarray:
         """Return the sum; NumPy adds floats pairwise."""
-        return values.sum(dtype=values.dtype, keepdims=True)
+        with np.errstate(all="ignore"):
+            return values.sum(dtype=values.dtype, keepdims=True)
 
     def multiply(self, values: np.ndarray) -> np.ndarray:
         """Return the product."""
-        return values.prod(dtype=values.dtype, keepdims=True)
+        with np.errstate(all="ignore"):
+            return values.prod(dtype=values.dtype, keepdims=True)
 
     def extreme(self, values: np.ndarray, kind: str) -> np.ndarray:
         """Return the minimum or maximum."""

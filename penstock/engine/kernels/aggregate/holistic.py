@@ -215,7 +215,9 @@ def _quantile(array: pa.Array, groups: Groups, spec: AggSpec) -> pa.Array:
     else:
         share = np.where(share > 0, 0.5, 0.0) if method == "midpoint" else share
         if pa.types.is_temporal(array.type):
-            result = below + np.trunc((above - below) * share).astype(np.int64)
+            step = (above - below) * share
+            result = below + np.floor(step).astype(np.int64)
+            result += (result < 0) & (np.floor(step) != step)  # towards the epoch, as pandas
         else:
             result = _interpolate(below.astype(np.float64), above.astype(np.float64), share)
     if pa.types.is_temporal(array.type):

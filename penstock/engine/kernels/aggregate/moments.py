@@ -28,16 +28,28 @@ def block_moments(array: pa.Array, groups: Groups, order: int) -> dict[str, pa.A
     values = as_floats(array)
     with np.errstate(all="ignore"):
         count = groups.count(valid)
-        mean = groups.add(values) / np.maximum(count, 1)
-        deviation = values - groups.spread(mean)
-        if valid is not None:
-            deviation[~valid] = 0.0
+        n = np.maximum(count, 1)
+        mean = groups.add(values) / n
+        deviation = _deviation(values, mean, groups, valid)
+        rest = groups.add(deviation) / n
+        if np.any(np.abs(rest) > 0):
+            mean = mean + rest
+            deviation = _deviation(values, mean, groups, valid)
         power = deviation * deviation
         parts = {"mean": mean, "m2": groups.add(power)}
         for kind in MOMENTS[2:order]:
             power *= deviation
             parts[kind] = groups.add(power)
     return {kind: pa.array(moment) for kind, moment in parts.items()}
+
+
+def _deviation(
+    values: np.ndarray, mean: np.ndarray, groups: Groups, valid: np.ndarray | None
+) -> np.ndarray:
+    deviation = values - groups.spread(mean)
+    if valid is not None:
+        deviation[~valid] = 0.0
+    return deviation
 
 
 def combine_moments(parts: Mapping[str, pa.Array], groups: Groups) -> dict[str, pa.Array]:

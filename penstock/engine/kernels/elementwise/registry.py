@@ -237,7 +237,7 @@ class _Raw:
         return isinstance(other, _Raw) and self.key == other.key
 
 
-@functools.lru_cache(maxsize=512)
+@functools.lru_cache(maxsize=128)
 def _empty_value_cached(
     name: str, args: tuple[Any, ...], options: tuple[tuple[str, _Raw], ...]
 ) -> Value | None:

@@ -81,10 +81,27 @@ def _isin(args: list[Any], options: dict[str, Any]) -> Any:
         if found is NotImplemented:
             return found
         return pc.fill_null(found.take(array.indices), False)
-    value_set = _value_set(values, type_)
+    value_set = _kept_value_set(values, type_)
     if value_set is None:
         return NotImplemented
     return pc.is_in(array, value_set=value_set)
+
+
+# Blocks share the literal of one isin: what it becomes is kept for a few long ones.
+_KEPT: dict[tuple[int, str], tuple[Any, pa.Array | None]] = {}
+_KEPT_MOST = 8
+
+
+def _kept_value_set(values: Any, type_: pa.DataType) -> pa.Array | None:
+    if len(values) < 1000:
+        return _value_set(values, type_)
+    key = (id(values), str(type_))
+    kept = _KEPT.get(key)
+    if kept is None or kept[0] is not values:
+        if len(_KEPT) >= _KEPT_MOST:
+            _KEPT.clear()
+        kept = _KEPT[key] = (values, _value_set(values, type_))
+    return kept[1]
 
 
 def _value_set(values: Any, type_: pa.DataType) -> pa.Array | None:
