@@ -93,7 +93,7 @@ def plot(busiest, hours, path):
 
 def upload(server, folder):
     """Generate the months and put them on the server; return the bytes."""
-    command = [sys.executable, GENERATOR, "taxi", "--size", SIZE, "--output", folder]
+    command = [sys.executable, GENERATOR, "taxi", "--months", "12", "--size", SIZE, "--output", folder]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     bucket = f"s3://{server.make_bucket('taxi')}"
     server.filesystem().put(f"{folder}/*.csv", f"{bucket}/csv/")

@@ -116,20 +116,12 @@ def compact(table: pa.Table) -> pa.Table:
     A slice keeps the whole of its parent alive; this copies it out when the
     parent is noticeably larger.
     """
-    import pyarrow as pa
-
-    if table.num_rows == 0:
-        return table.schema.empty_table()
-    if table.get_total_buffer_size() <= 1.25 * table.nbytes + 4096:
-        return table
-    return table.take(pa.array(range(table.num_rows)) if table.num_rows < 64 else _arange(table))
-
-
-def _arange(table: pa.Table) -> pa.Array:
     import numpy as np
     import pyarrow as pa
 
-    return pa.array(np.arange(table.num_rows))
+    if table.get_total_buffer_size() <= 1.25 * table.nbytes + 4096:
+        return table
+    return table.take(pa.array(np.arange(table.num_rows)))
 
 
 def concat_tables(tables: Sequence[pa.Table] | Iterable[pa.Table]) -> pa.Table:

@@ -248,17 +248,21 @@ def _reading(src: tuple[str, ...], options: Mapping[str, Any]) -> Any:
     )
 
 
-def _settings(options: Mapping[str, Any]) -> Any:
-    """Return the context in which the options stand for the settings of the same names."""
+@contextlib.contextmanager
+def _settings(options: Mapping[str, Any]) -> Iterator[None]:
+    """Let the options stand for the settings of the same names."""
     from penstock import config
+    from penstock.scheduler import current_pool
 
     names = {"memory_limit": "memory-limit", "num_workers": "num-workers", "progress": "progress"}
     given = {names[key]: options[key] for key in names if options.get(key) is not None}
-    if "memory-limit" in given:
-        from penstock.scheduler.memory import limit_bytes
-
-        limit_bytes(given["memory-limit"])  # raises for what is not a size
-    return config.set(given)
+    try:
+        with config.set(given):
+            # Before pyarrow is imported, whose allocator is chosen here.
+            current_pool()
+            yield
+    finally:
+        current_pool()  # the limit that holds again
 
 
 # ---------------------------------------------------------------- commands
@@ -303,10 +307,10 @@ def convert(src: tuple[str, ...], dst: str, **options: Any) -> None:
         raise click.UsageError(" and ".join(f"--{mode}" for mode in modes).replace("_", "-")
                                + " contradict each other")  # fmt: skip
     mode = modes[0] if modes and modes[0] != "error_if_exists" else "error"
-    from penstock.collections import conversion
-
-    reading = _reading(src, options)
     with _settings(options):
+        from penstock.collections import conversion
+
+        reading = _reading(src, options)
         source = conversion.source_format(reading)
         writing = conversion.Writing(
             dst,
@@ -330,9 +334,9 @@ def convert(src: tuple[str, ...], dst: str, **options: Any) -> None:
 @_common
 def info(src: tuple[str, ...], count: bool, as_json: bool, **options: Any) -> None:
     """Tell format, schema, rows, blocks, files, sizes, codec and schema drift of SRC..."""
-    from penstock.collections import conversion
-
     with _settings(options):
+        from penstock.collections import conversion
+
         found = conversion.facts(_reading(src, options), count=count)
     if as_json:
         click.echo(json.dumps(found, indent=2, default=str))
@@ -348,9 +352,9 @@ def info(src: tuple[str, ...], count: bool, as_json: bool, **options: Any) -> No
 @_common
 def head(src: tuple[str, ...], rows: int, as_csv: bool, **options: Any) -> None:
     """Print the first rows of SRC..."""
-    from penstock.collections import conversion
-
     with _settings(options):
+        from penstock.collections import conversion
+
         table = conversion.first_rows(_reading(src, options), rows)
     if as_csv:
         click.echo(conversion.as_csv(table), nl=False)

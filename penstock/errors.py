@@ -95,6 +95,14 @@ class ColumnNotFoundError(PenstockError, KeyError):
         return str(self.args[0]) if self.args else ""
 
 
+class QueryNameError(PenstockError, NameError):
+    """A name in a query that is no column, index level or local variable."""
+
+
+class QuerySyntaxError(PenstockError, SyntaxError):
+    """A query that is no expression."""
+
+
 class UnsupportedError(PenstockError, NotImplementedError):
     """An operation or parameter that Penstock documents as not supported."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,6 +28,10 @@ class Collection(ABC):
     @abstractmethod
     def _finalize(self, blocks: list[Any]) -> Any:
         """Return the user's object made of all `blocks`."""
+
+    def _prepare(self) -> tuple[Node, Callable[[list[Any]], Any]]:
+        """Return the plan that `compute` runs, and what makes the user's object of its blocks."""
+        return self.plan, self._finalize
 
     @abstractmethod
     def _from_handles(self, handles: list[Any]) -> Any:
@@ -194,11 +198,12 @@ def _compute(
 ) -> list[Any]:
     from penstock.engine.run import run
 
-    groups = run([collection.plan for collection in collections], options, user_line())
+    prepared = [collection._prepare() for collection in collections]
+    groups = run([plan for plan, _ in prepared], options, user_line())
     results = []
-    for collection in collections:
+    for _, finish in prepared:
         blocks = groups.pop(0)  # blocks go as soon as their result stands
-        results.append(collection._finalize(blocks, **finalize))
+        results.append(finish(blocks, **finalize))
     return results
 
 

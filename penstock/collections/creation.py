@@ -87,7 +87,13 @@ def read_csv(
     frame = from_source(source)
     if nrows is not None:
         frame = frame._on(Head(frame.plan, int(nrows)))
-    if index_col is not None and index_col is not False:
+    implicit = getattr(source, "implicit_index", 0)
+    if implicit and index_col is not False:
+        plan = frame.plan
+        frame = frame._on(
+            SetIndex(plan, plan.schema.columns[:implicit], plan.schema.labels[:implicit])
+        )
+    elif index_col is not None and index_col is not False:
         labels = index_col if isinstance(index_col, list) else [index_col]
         known = list(frame.columns)
         labels = [

@@ -91,14 +91,6 @@ class DataFrame(
         return self._repr_meta().dtypes
 
     @property
-    def index(self) -> Series:
-        """The row labels, as a lazy Series."""
-        from penstock.collections.series import Series
-
-        plan = labelled(self._plan)
-        return Series(plan, Column(plan.schema.index[0]), plan.schema.index_names[0])
-
-    @property
     def shape(self) -> tuple[Scalar, int]:
         """``(rows, columns)``; the rows are lazy."""
         return self._count(), len(self._plan.schema.columns)

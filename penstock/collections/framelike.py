@@ -71,6 +71,10 @@ class FrameLike(Collection):
         """Whether the bounds of the index of each partition are known."""
         return self.plan.divisions is not None
 
+    def copy(self, deep: bool = True) -> Any:
+        """Return a collection of its own: assignments to one do not change the other."""
+        return self._like(self._rows, self._items)
+
     # -- partitions -----------------------------------------------------------
 
     @property
@@ -88,6 +92,7 @@ class FrameLike(Collection):
         Parameters
         ----------
         n : int
+            A negative one leaves so many rows at the end out.
         npartitions : int
             Partitions to look at; -1 goes on until `n` rows are found.
         compute : bool
@@ -99,6 +104,7 @@ class FrameLike(Collection):
         """
         from penstock.engine.nodes.sort import Sort
 
+        n = self._from_either_end(n)
         plan = self.plan
         if isinstance(plan, Sort) or plan.schema.order or not compute:
             lazy = self._on(Head(_ordered(plan), n))
@@ -118,6 +124,7 @@ class FrameLike(Collection):
         Parameters
         ----------
         n : int
+            A negative one leaves so many rows at the beginning out.
         compute : bool
 
         Returns
@@ -126,8 +133,13 @@ class FrameLike(Collection):
         """
         from penstock.collections.rows import labelled
 
+        n = self._from_either_end(n)
         lazy = self._on(Head(labelled(self.plan), n, last=True))
         return lazy.compute() if compute else lazy
+
+    def _from_either_end(self, n: int) -> int:
+        """Return a number of rows; a negative `n` leaves so many out, for which rows are counted."""
+        return n if n >= 0 else max(0, len(self) + n)
 
     def _on(self, plan: FrameNode) -> Any:
         """Return a collection of this kind on `plan`, whose columns are this one's."""

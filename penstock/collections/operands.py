@@ -10,6 +10,7 @@ from penstock.collections.rows import united
 from penstock.collections.scalar import Row, Scalar, with_values
 from penstock.engine.expr import Expr, Literal
 from penstock.engine.plan import FrameNode
+from penstock.engine.schema import unique_names
 from penstock.errors import UnsupportedError, column_not_found
 
 
@@ -53,6 +54,16 @@ def operand(rows: FrameNode, value: Any) -> tuple[FrameNode, Expr]:
         return value._rows, items[0][2]
     plan, (expr,) = _columns(rows, value, [None])
     return plan, expr
+
+
+def with_labels(frame: FrameLike, labels: list[Any], missing: Any = float("nan")) -> Any:
+    """Return `frame` with the columns `labels`; those it has not are filled with `missing`."""
+    known: dict[Any, Expr] = {label: expr for _, label, expr in frame._items}
+    items = tuple(
+        (name, label, known.get(label, Literal(missing)))
+        for name, label in zip(unique_names(labels), labels, strict=True)
+    )
+    return frame._like(frame._rows, items)
 
 
 def _columns(

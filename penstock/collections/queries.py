@@ -8,7 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from penstock.errors import UnsupportedError, column_not_found
+from penstock.errors import (
+    QueryNameError,
+    QuerySyntaxError,
+    UnsupportedError,
+    column_not_found,
+)
 
 _BINARY = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv",
@@ -33,6 +38,10 @@ def query_mask(frame: Any, text: str, variables: dict[str, Any] | None) -> Any:
     ------
     UnsupportedError
         For any other construct.
+    QueryNameError
+        For a name that is no column, level or local variable.
+    QuerySyntaxError
+        For text that is no expression.
     """
     quoted: dict[str, str] = {}
 
@@ -45,7 +54,7 @@ def query_mask(frame: Any, text: str, variables: dict[str, Any] | None) -> Any:
     try:
         tree = ast.parse(source.strip(), mode="eval")
     except SyntaxError as error:
-        raise ValueError(f"query {text!r} cannot be parsed: {error.msg}") from error
+        raise QuerySyntaxError(f"query {text!r} cannot be parsed: {error.msg}") from error
     known = _caller_variables() if variables is None else variables
     return _Builder(frame, text, quoted, known).build(tree.body)
 
@@ -95,14 +104,15 @@ class _Builder:
         if name.startswith("__local_"):
             wanted = name[len("__local_") :]
             if wanted not in self.variables:
-                raise NameError(f"query {self.text!r}: no local variable {wanted!r}")
+                raise QueryNameError(f"query {self.text!r}: no local variable {wanted!r}")
             return self.variables[wanted]
         label = self.quoted.get(name, name)
         if label in self.frame.columns:
             return self.frame[label]
         if label == "index" or label in self.frame.plan.schema.index_names:
             return self.frame.index
-        raise column_not_found(label, self.frame.columns)
+        missing = column_not_found(label, self.frame.columns)
+        raise QueryNameError(f"query {self.text!r}: {missing}")
 
     def _unary(self, node: ast.UnaryOp) -> Any:
         value = self.build(node.operand)

@@ -82,12 +82,6 @@ class Series(ElementwiseMixin, ReduceMixin, OrderMixin, MapMixin, OutputMixin):
         return self._repr_meta().dtypes.iloc[0]
 
     @property
-    def index(self) -> Series:
-        """The row labels, as a lazy Series."""
-        plan = labelled(self._base)
-        return Series(plan, Column(plan.schema.index[0]), plan.schema.index_names[0])
-
-    @property
     def size(self) -> Scalar:
         """The number of rows, lazy."""
         return self._count()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -142,17 +141,19 @@ def _widened(nodes: Sequence[Node], conflict: TypeConflictError) -> list[Node]:
         node
         for node in walk(*nodes)
         if isinstance(node, ReadFrame)
-        and hasattr(node.source, "widened")
+        and getattr(node.source, "widens", _never)(conflict.column)
         and (source is None or node.source.fingerprint == source)
     ]
     if not readers:
         raise conflict
     fixed = {node: node.source.widened(conflict.column, conflict.value) for node in readers}  # type: ignore[attr-defined]
-    warnings.warn(f"{conflict}; reading again with a wider type", stacklevel=6)
-    by_reader = dict(fixed)
 
     def widen(node: Node) -> Node:
-        wider = by_reader.get(node)
+        wider = fixed.get(node)
         return node if wider is None else replace(node, source=wider)
 
     return transform(list(nodes), widen)
+
+
+def _never(column: str) -> bool:
+    return False

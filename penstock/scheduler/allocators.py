@@ -68,6 +68,27 @@ def set_up() -> None:
         pyarrow.set_memory_pool(pyarrow.system_memory_pool())
 
 
+class _MallocInfo(ctypes.Structure):
+    """glibc's ``struct mallinfo2``."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in ["arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"]
+    )
+
+
+def free_bytes() -> int | None:
+    """Return the bytes that the C library's allocator keeps but nobody uses.
+
+    None where it cannot tell. Some of them may not be resident.
+    """
+    libc = _libc()
+    if libc is None or not hasattr(libc, "mallinfo2"):  # glibc before 2.33
+        return None
+    libc.mallinfo2.restype = _MallocInfo
+    return int(libc.mallinfo2().fordblks)
+
+
 def trim() -> None:
     """Give memory that is free but kept by the allocators back."""
     pyarrow = sys.modules.get("pyarrow")

@@ -12,7 +12,6 @@ RUN_SECONDS = 1e-3
 
 MAX_RUN = 4096
 _FLOOR = 0.5  # a stage's temporary memory is never taken for less of what it declared
-_CEILING = 8.0
 
 
 class StageEstimate:
@@ -21,23 +20,26 @@ class StageEstimate:
     Attributes
     ----------
     factor : float
-        Correction of the declared temporary memory, from what was really taken.
+        Correction of the declared temporary memory, when less was really taken.
+    extra : float
+        Bytes that a task was seen to take beyond what was reserved for it.
     """
 
-    __slots__ = ("_largest", "_ratio", "_stage", "factor", "finished", "seconds")
+    __slots__ = ("_largest", "_ratio", "_stage", "extra", "factor", "finished", "seconds")
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self.finished = 0
         self.seconds = 0.0
         self.factor = 1.0
+        self.extra = 0.0
         self._ratio = 1.0
         self._largest = 0.0
 
     def temporary(self, inputs: int, *, corrected: bool = True) -> int:
         """Return the bytes a task with `inputs` bytes takes beside inputs and output."""
         declared = inputs * self._stage.memory.input_factor + self._stage.memory.fixed
-        return int(declared * (self.factor if corrected else min(1.0, self.factor)))
+        return int(declared * self.factor + (self.extra if corrected else 0))
 
     def output(self, inputs: int) -> int:
         """Return the bytes a task with `inputs` bytes yields."""
@@ -66,10 +68,14 @@ class StageEstimate:
         self._largest = max(size, 0.9 * self._largest + 0.1 * size)
         self.finished += ntasks
 
-    def took_more(self) -> None:
-        """Raise the correction: the process took more than its account while this ran."""
-        self.factor = min(_CEILING, self.factor * 1.2)
+    def took_more(self, nbytes: float) -> None:
+        """Reserve `nbytes` more for each task: so much was taken beyond the reservation."""
+        self.extra += nbytes
+        self.factor = max(1.0, self.factor)
 
     def took_less(self) -> None:
-        """Lower the correction a little, never below its floor."""
-        self.factor = max(_FLOOR, self.factor * 0.95)
+        """Reserve a little less, never below the floor."""
+        self.extra *= 0.9
+        if self.extra < 1 << 20:
+            self.extra = 0.0
+            self.factor = max(_FLOOR, self.factor * 0.95)

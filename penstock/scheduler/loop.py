@@ -15,7 +15,6 @@ import contextlib
 import gc
 import itertools
 import queue
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from penstock.scheduler.store import BlockStore
 
 _SAMPLED = 8 << 20  # reservations from here on make the loop watch resident memory
-_SAMPLE_SECONDS = 0.01
+_SAMPLE_SECONDS = 0.005
 _EVENT_SECONDS = 0.1
 _NOTABLE = 8 << 20
 _TELLING = 5  # samples that a task must have lasted for its peak to be believed
@@ -343,12 +342,15 @@ class Run:
         pool = self._pool
         overrun = pool.sample()
         share = (pool.rss - pool.baseline - pool.held) / max(1, pool.reserved)
+        excess = pool.excess()
         for batch in self._running.values():
             batch.samples += 1
             batch.peak_share = max(batch.peak_share, share)
-            if overrun > batch.overrun + _NOTABLE:
-                batch.overrun = sys.maxsize  # once per batch is enough
-                self._estimates[batch.number].took_more()
+            if excess > batch.excess + _NOTABLE:
+                self._estimates[batch.number].took_more(
+                    (excess - batch.excess) / len(self._running)
+                )
+                batch.excess = excess
         lacking = -pool.available
         if overrun > 0 and lacking > 0:
             with contextlib.suppress(SpillError):  # there may be room without it

@@ -365,6 +365,15 @@ class MemoryPool:
             overrun = self._measure()
         return overrun
 
+    def excess(self) -> int:
+        """Return how much of the overrun is really in use rather than free but not given back."""
+        if self.overrun <= 0:
+            return 0
+        free = allocators.free_bytes()
+        if free is None:
+            return self.sample(force=True, trim=True)
+        return max(0, self.overrun - free)
+
     def _measure(self) -> int:
         self.rss = rss = limits.resident_bytes()
         if rss > self.peak_rss:

@@ -58,13 +58,13 @@ class Batch:
         "claim",
         "deliver",
         "error",
+        "excess",
         "failed",
         "first",
         "inputs_nbytes",
         "interrupted",
         "nbytes",
         "number",
-        "overrun",
         "peak_share",
         "pinned",
         "results",
@@ -112,7 +112,7 @@ class Batch:
         self._thread: int | None = None
         self._interrupting = threading.Lock()
         # What the loop saw of the process's memory while this ran.
-        self.overrun = pool.overrun
+        self.excess = pool.excess()
         self.samples = 0
         self.peak_share = 0.0
 

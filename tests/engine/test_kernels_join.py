@@ -48,6 +48,7 @@ def test_merge_on_shared_keys(
     assert_same(result, expected, check_dtype=not expected.empty)
 
 
+@pytest.mark.filterwarnings("ignore:You are merging on int and float")
 @given(
     left=frames,
     right=frames,

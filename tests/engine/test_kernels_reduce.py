@@ -96,7 +96,9 @@ def test_concat_equals_pandas(
 
 
 def test_concat_promotes_types() -> None:
-    tables = [pa.table({"x": pa.array([1], kind)}) for kind in (pa.int8(), pa.int64(), pa.null())]
+    tables = [
+        pa.table({"x": pa.array([None], kind)}) for kind in (pa.int8(), pa.int64(), pa.null())
+    ]
     assert concat_schema([t.schema for t in tables]).field("x").type == pa.int64()
     categories = pa.table({"x": pa.array(["a"]).dictionary_encode()})
     other = pa.table({"x": ["b"]})

@@ -48,7 +48,7 @@ NUMBERS: dict[str, Call] = {
     "1 - lazy": lambda df: 1 - df.few.sum(),
     "-lazy": lambda df: -df.few.sum(),
     "series of lazies": lambda df: (df.few - df.few.mean()) / (df.few.max() + 1),
-    "frame - lazy": lambda df: df - df.few.max(),
+    "frame - lazy": lambda df: df - df.few.sum(),
     "frame and row": lambda df: df * df.max() + df.min(),
     "compare with lazy": lambda df: df.few > df.few.mean(),
     "method add": lambda df: df.few.add(df.finite),

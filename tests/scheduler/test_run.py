@@ -76,6 +76,19 @@ def test_a_stream_advances_only_while_it_is_asked():
     assert len(made) < 10
 
 
+def test_a_resting_stream_does_not_keep_memory_from_other_runs():
+    limit = limit_for(40 * MB)
+    graph = Graph()
+    made = source(graph, "make", lambda i: block(i, 8 * MB), 8, memory=TaskMemory(output=8 * MB))
+    graph.wanted = ids(made)
+    blocks = stream(graph, num_workers=2, memory_limit=limit)
+    assert next(blocks)[0] == 0
+    other, expected = needing_all(8, 4 * MB)
+    assert execute(other, memory_limit=limit) == [expected]
+    assert [each[0] for each in blocks] == [1, 2, 3, 4, 5, 6, 7]
+    assert_nothing_is_left()
+
+
 def test_a_stream_may_be_larger_than_the_budget():
     graph = Graph()
     made = source(graph, "make", lambda i: block(i, 4 * MB), 20, memory=TaskMemory(output=4 * MB))

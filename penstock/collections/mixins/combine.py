@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.collections.framelike import FrameLike
-from penstock.engine.expr import Expr, Literal
-from penstock.engine.schema import unique_names
 from penstock.errors import UnsupportedError
 
 
@@ -32,8 +30,10 @@ class CombineMixin(FrameLike):
             return self._elementwise(op, other, reverse=reverse)
         if op in _COMPARISONS:
             raise ValueError("Can only compare identically-labeled (both index and columns) frames")
+        from penstock.collections.operands import with_labels
+
         labels = list(self.columns.union(other.columns))  # type: ignore[attr-defined]
-        first, second = (_with_labels(frame, labels) for frame in (self, other))
+        first, second = (with_labels(frame, labels) for frame in (self, other))
         return first._elementwise(op, second, reverse=reverse)
 
     def merge(
@@ -110,14 +110,3 @@ class CombineMixin(FrameLike):
             result = merge(result, frame, how, None, on, None, on is None, True,
                            (lsuffix or None, rsuffix or None), False, None, None)  # fmt: skip
         return result
-
-
-def _with_labels(frame: FrameLike, labels: list[Any]) -> Any:
-    """Return `frame` with the columns `labels`, missing where it has none."""
-    known: dict[Any, Expr] = {label: expr for _, label, expr in frame._items}
-    missing = Literal(float("nan"))
-    items = tuple(
-        (name, label, known.get(label, missing))
-        for name, label in zip(unique_names(labels), labels, strict=True)
-    )
-    return frame._like(frame._rows, items)

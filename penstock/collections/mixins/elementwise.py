@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.collections.framelike import FrameLike
-from penstock.engine.expr import Call, Expr, Literal
+from penstock.engine.expr import Call, Literal
 from penstock.engine.kernels.elementwise import OPS
-from penstock.engine.plan import FrameNode
 
 
 class ElementwiseMixin(FrameLike):
@@ -94,26 +93,15 @@ class ElementwiseMixin(FrameLike):
         return self._elementwise("replace", **options)
 
     def _conditional(self, op: str, cond: Any, other: Any) -> Any:
-        if callable(cond):
-            cond = cond(self)
-        if callable(other):
-            other = other(self)
-        many = isinstance(cond, FrameLike) and len(cond._items) > 1
-        if not many:
-            return self._elementwise(op, cond, other)
-        from penstock.collections.rows import united
+        from penstock.collections.operands import with_labels
 
-        conditions = {label: expr for _, label, expr in cond._items}
-        parts: list[tuple[FrameNode, Expr]] = [(self._rows, e) for _, _, e in self._items]
-        for _, label, _ in self._items:
-            parts.append((cond._rows, conditions.get(label, Literal(op == "mask"))))
-        rows, exprs = united(self._rows, parts, op)
-        half = len(self._items)
-        items = tuple(
-            (name, label, Call(op, (exprs[i], exprs[half + i], Literal(other))))
-            for i, (name, label, _) in enumerate(self._items)
-        )
-        return self._like(rows, items)
+        labels = [label for _, label, _ in self._items]
+        cond, other = (value(self) if callable(value) else value for value in (cond, other))
+        if isinstance(cond, FrameLike) and cond.ndim > 1:
+            cond = with_labels(cond, labels, missing=op == "mask")
+        if isinstance(other, FrameLike) and other.ndim > 1:
+            other = with_labels(other, labels)
+        return self._elementwise(op, cond, other)
 
     def _per_column(self, op: str, settings: dict[Any, Any], default: Any = None) -> Any:
         """Apply `op` with settings of their own to some columns."""

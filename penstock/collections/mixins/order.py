@@ -7,6 +7,7 @@ from typing import Any
 from penstock.collections.base import noted
 from penstock.collections.framelike import FrameLike
 from penstock.collections.rows import labelled
+from penstock.engine.evaluate import infer_field
 from penstock.engine.nodes.filter import Filter
 from penstock.engine.nodes.repartition import Repartition, RepartitionDivisions
 from penstock.engine.nodes.select import ResetIndex
@@ -17,6 +18,13 @@ from penstock.errors import SchemaError
 
 class OrderMixin(FrameLike):
     """Sorting by labels, partitioning, cumulative operations, shifts."""
+
+    @property
+    def index(self) -> Any:
+        """The row labels, lazy."""
+        from penstock.collections.index import Index
+
+        return Index(self._rows)
 
     def sort_index(self, ascending: bool = True, na_position: str = "last") -> Any:
         """Return the rows sorted by their index labels."""
@@ -83,6 +91,9 @@ class OrderMixin(FrameLike):
 
     def _filtered(self, rows: Any, predicate: Any) -> Any:
         """Return `rows` (labelled) for which `predicate` holds."""
+        kind = infer_field(predicate, rows.schema.arrow, "mask").type
+        if str(kind) not in ("bool", "null"):
+            raise SchemaError(f"rows are chosen by a mask of booleans, not of {kind}")
         return noted(Filter(rows, predicate))
 
     def _reset(self, drop: bool, names: tuple[str, ...], labels: tuple) -> Any:

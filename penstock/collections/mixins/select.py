@@ -285,9 +285,10 @@ class _PositionIndexer:
             raise UnsupportedError(
                 "iloc selects columns: frame.iloc[:, columns]; use head, tail or partitions for rows"
             )
-        labels = list(self._frame.columns)
-        chosen = labels[key[1]] if isinstance(key[1], int | slice) else [labels[i] for i in key[1]]
-        return self._frame[chosen]
+        columns = self._frame.columns
+        if isinstance(key[1], int):
+            return self._frame[columns[key[1]]]
+        return self._frame[list(columns[key[1]])]
 
 
 def _local(value: Any) -> Any:

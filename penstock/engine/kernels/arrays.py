@@ -84,10 +84,24 @@ class ElementwiseProgram:
 
     def temporary_bytes(self, block_bytes: int) -> int:
         """Return the bytes of buffers that a block of so many bytes needs beside its result."""
-        return len(self.program) * min(TILE_BYTES, block_bytes)
+        return (self._most_alive() - 1) * min(TILE_BYTES, block_bytes)
+
+    def _most_alive(self) -> int:
+        """Return how many results of steps exist at the same time at most."""
+        alive = most = 0
+        for number, (function, _, _, dtype) in enumerate(self.program):
+            dying = self._dying[number]
+            again = isinstance(function, np.ufunc) and any(
+                self.program[step][3] == dtype for step in dying
+            )
+            most = max(most, alive + (not again))
+            alive += 1 - len(dying)
+        return most
 
     def __call__(self, *blocks: Any) -> np.ndarray:
-        shape = np.broadcast_shapes(*(block.shape for block in blocks))
+        shape: tuple[int, ...] = blocks[0].shape
+        if any(block.shape != shape for block in blocks):
+            shape = np.broadcast_shapes(*(block.shape for block in blocks))
         if len(self.program) == 1 or math.prod(shape) * self.width <= TILE_BYTES:
             return np.asarray(self._run(blocks, shape, None, []))
         result = np.empty(shape, self.dtype)
@@ -123,9 +137,7 @@ class ElementwiseProgram:
                     out = target
                 else:
                     out = self._buffer(values, dying, spare, shape, dtype)
-                value = function(*args, **kwargs) if out is None else function(
-                    *args, out=out, **kwargs
-                )
+                value = function(*args, out=out, **kwargs)
             else:
                 value = function(*args, **kwargs)
                 if number == last and target is not None:

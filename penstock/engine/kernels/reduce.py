@@ -89,9 +89,8 @@ def describe_specs(
 ) -> list[AggSpec]:
     """Return the reductions that `describe` shows of a column, in pandas' order.
 
-    Numbers, timestamps and durations: count, mean, std, min, quantiles, max (no std of
-    timestamps before min, as pandas orders it). Others: count and nunique; ``top`` and ``freq``
-    come from `value_counts`.
+    Numbers and durations: count, mean, std, min, quantiles, max; timestamps the same without
+    std. Others: count and nunique; ``top`` and ``freq`` come from `value_counts`.
 
     Parameters
     ----------
@@ -118,8 +117,7 @@ def describe_specs(
         return [*head, *quantiles, AggSpec(name, "max", "max")]
     if pa.types.is_timestamp(kind):
         head = [AggSpec(name, label, label) for label in ("count", "mean", "min")]
-        tail = [AggSpec(name, label, label) for label in ("max", "std")]
-        return [*head, *quantiles, *tail]
+        return [*head, *quantiles, AggSpec(name, "max", "max")]
     return [AggSpec(name, "count", "count"), AggSpec(name, "nunique", "unique")]
 
 

@@ -80,7 +80,7 @@ def top_n(
 ) -> pa.Table:
     """Return the `n` largest (or smallest) rows, as pandas' ``nlargest`` and ``nsmallest``.
 
-    The result for many blocks is the result for the concatenated results of each.
+    For many blocks, give it the concatenated `top_candidates` of each.
 
     Parameters
     ----------
@@ -106,33 +106,61 @@ def top_n(
     >>> top_n(pa.table({"x": [1, 3, 2]}), ["x"], 2)["x"].to_pylist()
     [3, 2]
     """
+    rows = _top_rows(table, by, n, ascending, keep)
+    # pandas looks at `keep` only where there is something to leave out.
+    if keep == "last" and table.num_rows > n:
+        backwards = take_rows(table, rows[::-1])
+        return take_rows(backwards, sort_indices(backwards, by, ascending))
+    kept = take_rows(table, rows)
+    return take_rows(kept, sort_indices(kept, by, ascending))
+
+
+def top_candidates(
+    table: pa.Table,
+    by: Sequence[str],
+    n: int,
+    ascending: bool | Sequence[bool] = False,
+    keep: str = "first",
+) -> pa.Table:
+    """Return the rows of a block that may be among the `n` first of all, in their old order.
+
+    They are one more than `n`, so that `top_n` knows whether any was left out.
+    """
+    if n <= 0:
+        return take_rows(table, np.empty(0, np.int64))
+    return take_rows(table, _top_rows(table, by, n + 1, ascending, keep))
+
+
+def _top_rows(
+    table: pa.Table, by: Sequence[str], n: int, ascending: bool | Sequence[bool], keep: str
+) -> np.ndarray:
+    """Return the `n` first rows, ascending; of equal ones those that `keep` says."""
     if keep not in ("first", "last", "all"):
         raise UnsupportedError(f"keep={keep!r}: must be 'first', 'last' or 'all'")
-    n = max(n, 0)
-    nrows = table.num_rows
-    if nrows == 0 or n == 0:
-        return take_rows(table, np.empty(0, np.int64))
+    for name in by:
+        if name not in table.schema.names:
+            raise column_not_found(name, table.schema.names)
+    if n <= 0 or table.num_rows == 0:
+        return np.empty(0, np.int64)
     flags = [ascending] * len(by) if isinstance(ascending, bool) else list(ascending)
-    candidates = _candidates(table, by, n, flags[0])
-    if candidates is not None:
-        table, nrows = take_rows(table, candidates), len(candidates)
+    rows = _candidates(table, by, n, flags[0])
+    if rows is None:
+        rows = np.arange(table.num_rows)
+    if len(rows) <= n:
+        return rows
     if keep == "last":
-        backwards = np.arange(nrows)[::-1]
-        flipped = take_rows(table, backwards)
-        return take_rows(flipped, sort_indices(flipped, by, flags)[:n])
-    order = sort_indices(table, by, flags)
-    if keep == "first" or nrows <= n:
-        return take_rows(table, order[:n])
-    columns = [single_chunk(table[name]) for name in by]
-    codes, _ = composite_ranks(columns, flags, "last")
-    end = int(np.searchsorted(codes[order], codes[order[n - 1]], side="right"))
-    return take_rows(table, order[:end])
+        rows = rows[::-1]
+    kept = take_rows(table.select(list(dict.fromkeys(by))), rows)
+    order = sort_indices(kept, by, flags)
+    end = n
+    if keep == "all":
+        codes, _ = composite_ranks([single_chunk(kept[name]) for name in by], flags, "last")
+        end = int(np.searchsorted(codes[order], codes[order[n - 1]], side="right"))
+    return np.sort(rows[order[:end]])
 
 
 def _candidates(table: pa.Table, by: Sequence[str], n: int, ascending: bool) -> np.ndarray | None:
     """Return the rows that the first column alone does not rule out, None for all."""
-    if by[0] not in table.schema.names:
-        raise column_not_found(by[0], table.schema.names)
     array = single_chunk(table[by[0]])
     number = pa.types.is_integer(array.type) or pa.types.is_floating(array.type)
     if not (number or pa.types.is_temporal(array.type)):
@@ -229,7 +257,7 @@ def dense_ranks(values: np.ndarray) -> tuple[np.ndarray, int]:
     if values.dtype.kind in "iu":
         low, high = int(values.min()), int(values.max())
         if high - low < max(1 << 16, 2 * len(values)):
-            offset = (values - low).astype(np.int64)
+            offset = values.astype(np.int64) - low if high < 1 << 63 else values - np.uint64(low)
             present = np.zeros(high - low + 1, np.int64)
             present[offset] = 1
             rank = np.cumsum(present) - 1

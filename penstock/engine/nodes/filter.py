@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from penstock.blocks import one_chunk
+from penstock.blocks import compact, one_chunk
 from penstock.engine.evaluate import evaluate
 from penstock.engine.expr import Expr, columns_of
 from penstock.engine.plan import FrameNode
@@ -62,5 +62,5 @@ def filter_block(predicate: Expr, table: pa.Table) -> pa.Table:
 
     mask = evaluate(predicate, table)
     if isinstance(mask, pa.Scalar):
-        return table if mask.as_py() else table.schema.empty_table()
+        return table if mask.as_py() else compact(table.slice(0, 0))
     return one_chunk(table.filter(mask))

@@ -185,7 +185,7 @@ class _Finish:
         self.complete = complete
 
     def __call__(self, pieces: list[pa.Table]) -> pa.Table:
-        if not pieces:
+        if not any(piece.num_rows for piece in pieces):
             return self.schema.arrow.empty_table()
         if self.holistic:
             done = grouped(
@@ -278,7 +278,7 @@ class _CallWithGroups:
         self.result = result
 
     def __call__(self, pieces: list[pa.Table]) -> pa.Table:
-        if not pieces:
+        if not any(piece.num_rows for piece in pieces):
             return self.result.arrow.empty_table()
         table = concat_tables(pieces)
         frame = self.schema.to_pandas(table)

@@ -126,7 +126,8 @@ class ReadFrame(FrameNode):
         nbytes = max(split.nbytes for split in splits)
         stored = max(max(split.stored_bytes, split.nbytes) for split in splits)
         if isinstance(self.source, CarrySource) and not self._independent:
-            return self._lower_carried(lowering, name, pushdown, finish, nbytes, stored)
+            parse = _Parse(self.source, pushdown, finish)
+            return read_carried(lowering, name, self.source, splits, parse, nbytes, stored)
         return blockwise(
             lowering,
             name,
@@ -145,49 +146,6 @@ class ReadFrame(FrameNode):
         reads = type(self.source).read is not Source.read
         return reads and not any(split.after for split in self.splits)
 
-    def _lower_carried(
-        self,
-        lowering: Lowering,
-        name: str,
-        pushdown: Pushdown,
-        finish: _Finish,
-        nbytes: int,
-        stored: int,
-    ) -> Blocks:
-        source, splits = self.source, self.splits
-        assert isinstance(source, CarrySource)
-        base = lowering.graph.nvalues
-        continued = np.array([split.after for split in splits])
-        indptr = np.concatenate([[0], np.cumsum(continued)])
-        cursors = base + np.arange(-1, len(splits) - 1) * 3 + 2
-        fetched = add_stage(
-            lowering,
-            f"{name} fetch",
-            _Fetch(source),
-            (indptr, cursors[continued]),
-            csr=True,
-            nbytes=stored,
-            arguments=splits,
-            outputs=3,
-            memory=TaskMemory(fixed=1 << 20, output=stored),
-            origin=_Origins(splits),
-        )
-        assert fetched.stage is not None
-        states = prefix_scan(
-            lowering, f"{name} scan", source.advance, output(fetched.stage, 1)
-        )
-        payloads = Blocks(output(fetched.stage, 0), stored)
-        return blockwise(
-            lowering,
-            name,
-            _Parse(source, pushdown, finish),
-            [payloads, states],
-            arguments=splits,
-            nbytes=nbytes,
-            memory=TaskMemory(fixed=stored, output=nbytes),
-            origin=_Origins(splits),
-        )
-
     def describe(self) -> str:
         facts = [str(self.source.describe().get("target", self.source.format))]
         if self.columns is not None:
@@ -199,8 +157,59 @@ class ReadFrame(FrameNode):
         return ", ".join(facts)
 
 
+def read_carried(
+    lowering: Lowering,
+    name: str,
+    source: CarrySource,
+    splits: Sequence[Split],
+    parse: Callable[[Split, Any, Any], Any],
+    nbytes: int,
+    stored: int,
+) -> Blocks:
+    """Fetch the splits, hand what each must know of those before along, and parse them.
+
+    Parameters
+    ----------
+    parse : callable
+        ``parse(split, payload, state)`` gives the block.
+    nbytes : int
+        Expected bytes of a block.
+    stored : int
+        Expected bytes of a payload.
+    """
+    base = lowering.graph.nvalues
+    continued = np.array([split.after for split in splits])
+    indptr = np.concatenate([[0], np.cumsum(continued)])
+    cursors = base + np.arange(-1, len(splits) - 1) * 3 + 2
+    fetched = add_stage(
+        lowering,
+        f"{name} fetch",
+        _Fetch(source),
+        (indptr, cursors[continued]),
+        csr=True,
+        nbytes=stored,
+        arguments=splits,
+        outputs=3,
+        memory=TaskMemory(fixed=1 << 20, output=stored),
+        origin=_Origins(splits),
+    )
+    assert fetched.stage is not None
+    states = prefix_scan(lowering, f"{name} scan", source.advance, output(fetched.stage, 1))
+    payloads = Blocks(output(fetched.stage, 0), stored)
+    return blockwise(
+        lowering,
+        name,
+        parse,
+        [payloads, states],
+        arguments=splits,
+        nbytes=nbytes,
+        memory=TaskMemory(fixed=stored, output=nbytes),
+        origin=_Origins(splits),
+    )
+
+
 class _Origins:
-    def __init__(self, splits: tuple[Split, ...]) -> None:
+    def __init__(self, splits: Sequence[Split]) -> None:
         self.splits = splits
 
     def __call__(self, i: int) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from penstock.blocks import block_nbytes
+from penstock.blocks import block_nbytes, compact
 from penstock.engine.primitives.blockwise import blockwise
 from penstock.engine.primitives.lowering import Blocks, Lowering, add_stage
 from penstock.scheduler import PartitionStore, current_pool
@@ -85,6 +85,7 @@ class Exchange:
         self._stores: list[PartitionStore] = []
         self._plan: list[list[tuple[PartitionStore, int]]] = []
         self._finer: list[PartitionStore] = []
+        self._empty: list[pa.Table | None] = [None] * len(partitioners)
         self._lock = threading.Lock()
 
     # -- scatter --------------------------------------------------------------
@@ -92,6 +93,8 @@ class Exchange:
     def add(self, side: int, index: int, table: pa.Table) -> int:
         """Take block `index` of input `side`; return its rows."""
         rows = table.num_rows
+        if self._empty[side] is None:
+            self._empty[side] = compact(table.slice(0, 0))
         if rows == 0:
             return 0
         flush: list[tuple[int, int, pa.Table]] = []
@@ -172,7 +175,18 @@ class Exchange:
     # -- gather ---------------------------------------------------------------
 
     def take(self, slot: int) -> list[list[pa.Table]]:
-        """Return and forget the pieces of gather task `slot`, per side, in input order."""
+        """Return and forget the pieces of gather task `slot`, per side, in input order.
+
+        A side without rows gives one table of none, which has the categories that a schema
+        does not tell.
+        """
+        pieces = self._take(slot)
+        for side, empty in enumerate(self._empty):
+            if not pieces[side] and empty is not None:
+                pieces[side].append(empty)
+        return pieces
+
+    def _take(self, slot: int) -> list[list[pa.Table]]:
         if not self._stores:
             return self._take_pending(slot)
         if slot >= len(self._plan) or not self._plan[slot]:

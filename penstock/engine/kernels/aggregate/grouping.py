@@ -8,11 +8,11 @@ ns a row, partial aggregates of a float column by an int64 key:
 ====================================  ==========  =====
 groups, aggregates                    this        Acero
 ====================================  ==========  =====
-265, mean                             9           7
-265, mean min max                     12          13
-630,000, mean                         60          72
-630,000, mean min max                 75          135
-630,000, std                          90          169
+265, mean                             8           7
+265, mean count min max               10          13
+630,000, mean                         52          72
+630,000, mean count min max           60          135
+630,000, std                          60          169
 ====================================  ==========  =====
 
 Factorising costs 3-5 (few keys) to 50 (many); Arrow does it without the GIL. ``ufunc.at`` takes

@@ -1,8 +1,8 @@
 """Aggregations that need all rows of a group at once; decomposable ones as well.
 
-Median and quantiles sort values within groups (two sorts of integers, about 45 ns a row);
-nunique counts distinct pairs of group and value (10-100); mode counts them and sorts. Anything
-else is a function of the user's, called by pandas for each group.
+Median and quantiles sort values within groups (60-160 ns a row for 265 to 630,000 groups);
+nunique counts distinct pairs of group and value (up to 300 where all are); mode counts them and
+sorts. Anything else is a function of the user's, called by pandas for each group.
 """
 
 from __future__ import annotations

@@ -1,0 +1,367 @@
+"""What the tasks of one exchange share during a run: waiting blocks, partitions, the plan.
+
+Blocks wait, evictable like any other, until there are enough of them to choose the
+partitions by; should there never be, one gather task takes them as they are. Which
+blocks are looked at depends on their numbers and never on which came first, so
+partitions are the same whatever the number of workers.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from penstock.blocks import compact, concat_tables
+from penstock.scheduler import PartitionStore, current_pool
+from penstock.scheduler.store import current_store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from penstock.scheduler import Handle
+
+# A partition this many times its target is cut again before it is gathered.
+_SKEW = 1.5
+# Keys kept of each partition's worth of rows, to cut it again by.
+_SAMPLED = 256
+# Of the peak of a scatter task: the rows, and their order, beside the block.
+_SCATTER_COPIES = 1.5
+_CUT_WORKSPACE = 32 << 20
+# Seconds to wait for other tasks before memory is taken that only waiting ones have claimed.
+_PATIENCE = 5.0
+
+
+class Partitioner(Protocol):
+    """Decides which partition a row belongs to."""
+
+    @property
+    def ordered(self) -> bool:
+        """Partitions are ranges, found from samples, in the order of the result."""
+        ...
+
+    @property
+    def npartitions(self) -> int:
+        """Number of partitions once fitted."""
+        ...
+
+    def sample(self, table: pa.Table, rows: int) -> pa.Table:
+        """Return about `rows` rows of what `fit` looks at."""
+        ...
+
+    def fit(self, sample: pa.Table, npartitions: int) -> Partitioner:
+        """Return a partitioner of at most `npartitions`, other than this one."""
+        ...
+
+    def split(self, table: pa.Table) -> tuple[pa.Table, np.ndarray]:
+        """Return the rows sorted by partition and the offsets (npartitions + 1) of each."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How an exchange is dimensioned.
+
+    Attributes
+    ----------
+    wanted : int
+        Partitions expected to be needed.
+    slots : int
+        Gather tasks.
+    prescribed : bool
+        There must be as many partitions as slots, however little data there is.
+    partition : int
+        Bytes that one gather task is meant to take.
+    pending : int
+        Up to so many bytes one gather task takes everything.
+    buffer : int or None
+        Bytes in memory that are flushed at once; None leaves that to the memory pool.
+    """
+
+    wanted: int
+    slots: int
+    prescribed: bool
+    partition: int
+    pending: int
+    buffer: int | None = None
+
+
+@dataclass
+class Portion:
+    """What one gather task takes: partitions of each side's stores."""
+
+    nbytes: int
+    parts: list[list[tuple[PartitionStore, int]]]
+
+
+class Exchange:
+    """The shared state of one exchange during a run.
+
+    Parameters
+    ----------
+    name : str
+        Of the operation, in errors and profiles.
+    partitioners : sequence of Partitioner
+        One for each side; the sides (2 for a join) are partitioned alike.
+    sizes : Sizes
+    """
+
+    def __init__(self, name: str, partitioners: Sequence[Partitioner], sizes: Sizes) -> None:
+        self.name = name
+        self.sizes = sizes
+        self.sides = len(partitioners)
+        self._partitioners = list(partitioners)
+        self._ordered = any(partitioner.ordered for partitioner in partitioners)
+        self._empty: list[pa.Table | None] = [None] * self.sides
+        self._arrived: dict[int, int] = {}
+        self._waiting: dict[int, tuple[int, Handle]] = {}
+        self._looked = 0
+        self._enough = 0
+        self._stores: list[PartitionStore] = []
+        self._finer: list[PartitionStore] = []
+        self._samples: dict[int, pa.Table] = {}
+        self._portions: list[Portion] = []
+        self._closed = False
+        self._lock = threading.Lock()
+        self._alone = threading.Lock()
+
+    # -- scatter --------------------------------------------------------------
+
+    def add(self, side: int, index: int, table: pa.Table) -> int:
+        """Take block `index` of input `side`; return its rows."""
+        with self._lock:
+            if self._closed:
+                raise ValueError(f"the exchange of {self.name} is closed")
+            if self._empty[side] is None:
+                self._empty[side] = compact(table.slice(0, 0))
+            scattering = bool(self._stores)
+            if not scattering:
+                self._wait(side, index, table)
+                if not self._is_enough(index):
+                    return table.num_rows
+                self._open()
+        if scattering:
+            self._scatter(side, index, table)
+        else:
+            del table
+            self._scatter_waiting()
+        return self._arrived.get(index, 0) if not scattering else table.num_rows
+
+    def _wait(self, side: int, index: int, table: pa.Table) -> None:
+        self._arrived[index] = table.num_rows
+        if table.num_rows:
+            handle = current_store().put(compact(table))
+            current_pool().handed_over(handle.nbytes)
+            self._waiting[index] = (side, handle)
+
+    def _is_enough(self, index: int) -> bool:
+        """Return whether more waits than one gather task should take.
+
+        Ranges are chosen by the first blocks, so only an unbroken run of those counts.
+        """
+        if not self._ordered:
+            self._enough += self._waiting_bytes(index)
+        while self._ordered and self._looked in self._arrived:
+            self._enough += self._waiting_bytes(self._looked)
+            self._looked += 1
+        return self._enough > self.sizes.pending
+
+    def _waiting_bytes(self, index: int) -> int:
+        return self._waiting[index][1].nbytes if index in self._waiting else 0
+
+    def _open(self) -> None:
+        """Fit the partitioners and make the stores."""
+        sampled: list[pa.Table] = []
+        for index in sorted(self._waiting) if self._ordered else ():
+            if index < self._looked:
+                side, handle = self._waiting[index]
+                rows = self._sample_rows(handle.get(), self.sizes.wanted)
+                sampled.append(self._partitioners[side].sample(handle.get(), rows))
+        sample = concat_tables(sampled) if sampled else self._empty[0]
+        self._partitioners = [p.fit(sample, self.sizes.wanted) for p in self._partitioners]
+        self._stores = self._new_stores(self._partitioners)
+
+    def _new_stores(self, partitioners: Sequence[Partitioner]) -> list[PartitionStore]:
+        count = partitioners[0].npartitions
+        return [PartitionStore(count, name=self.name) for _ in partitioners]
+
+    def _scatter_waiting(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, {}
+        for index in sorted(waiting):
+            side, handle = waiting.pop(index)
+            pool = current_pool()
+            with self._room(int(handle.nbytes * _SCATTER_COPIES)) as claim, pool.running(claim):
+                self._scatter(side, index, handle.get())
+            handle.free()
+
+    def _scatter(self, side: int, index: int, table: pa.Table) -> None:
+        if table.num_rows == 0:
+            return
+        partitioner = self._partitioners[side]
+        if self._ordered:
+            # one for each block: what it holds may be like no other
+            sample = partitioner.sample(table, self._sample_rows(table))
+            with self._lock:
+                self._samples[index] = sample
+        self._append(self._stores, side, index, *partitioner.split(table))
+
+    def _sample_rows(self, table: pa.Table, times: int = 1) -> int:
+        return 1 + times * _SAMPLED * table.nbytes // self.sizes.partition
+
+    def _append(
+        self,
+        stores: list[PartitionStore],
+        side: int,
+        index: int,
+        pieces: pa.Table,
+        offsets: np.ndarray,
+    ) -> None:
+        stores[side].append(index, pieces, offsets)
+        most = self.sizes.buffer
+        if most is not None and sum(store.held_bytes for store in stores) > most:
+            for store in stores:
+                store.spill(store.held_bytes)
+
+    # -- barrier --------------------------------------------------------------
+
+    def plan(self) -> int:
+        """Decide what each gather task takes, once every block is in; return how many do."""
+        if not self._stores:
+            if not (self.sizes.prescribed and self._waiting):
+                return min(1, len(self._waiting))
+            self._looked = 1 + max(self._arrived)
+            self._open()
+            self._scatter_waiting()
+        totals = np.sum([store.nbytes for store in self._stores], axis=0)
+        target = max(self.sizes.partition, -(-int(totals.sum()) // self.sizes.slots))
+        portions: list[Portion] = []
+        for partition, nbytes in enumerate(totals.tolist()):
+            pieces = -(-nbytes // target) if nbytes > _SKEW * target else 1
+            parts = self._cut_again(partition, pieces) if pieces > 1 else []
+            whole = Portion(nbytes, [[(store, partition)] for store in self._stores])
+            portions += parts or [whole]
+        self._portions = _packed(portions, self.sizes.slots, self._fill())
+        self._samples.clear()
+        return len(self._portions)
+
+    def _fill(self) -> int:
+        return 0 if self.sizes.prescribed else self.sizes.partition
+
+    def _cut_again(self, partition: int, pieces: int) -> list[Portion]:
+        """Split a partition that outgrew its size; return nothing where one key fills it."""
+        sample = self._empty[0]
+        if self._ordered:
+            samples = [self._samples[index] for index in sorted(self._samples)]
+            keys, offsets = self._partitioners[0].split(concat_tables(samples))
+            sample = keys.slice(offsets[partition], offsets[partition + 1] - offsets[partition])
+        partitioners = [partitioner.fit(sample, pieces) for partitioner in self._partitioners]
+        if partitioners[0].npartitions == 1:
+            return []
+        stores = self._new_stores(partitioners)
+        self._finer += stores
+        with self._room(min(_CUT_WORKSPACE, int(self._stores[0].nbytes[partition]))):
+            for side, store in enumerate(self._stores):
+                for index, table in enumerate(store.iter(partition)):
+                    self._append(stores, side, index, *partitioners[side].split(table))
+                store.free(partition)
+        nbytes = np.sum([store.nbytes for store in stores], axis=0).tolist()
+        return [
+            Portion(size, [[(store, part)] for store in stores]) for part, size in enumerate(nbytes)
+        ]
+
+    # -- gather ---------------------------------------------------------------
+
+    def nbytes(self, slot: int) -> int:
+        """Return the bytes of gather task `slot`."""
+        if not self._stores:
+            return sum(handle.nbytes for _, handle in self._waiting.values()) if slot == 0 else 0
+        return self._portions[slot].nbytes if slot < len(self._portions) else 0
+
+    def take(self, slot: int) -> list[list[pa.Table]]:
+        """Return and forget the pieces of gather task `slot`, per side, in input order.
+
+        A side without rows gives one table of none, which has the categories that a schema
+        does not tell.
+        """
+        pieces: list[list[pa.Table]] = [[] for _ in range(self.sides)]
+        if not self._stores and slot == 0:
+            for index in sorted(self._waiting):
+                side, handle = self._waiting.pop(index)
+                pieces[side].append(handle.get())
+                handle.free()
+        elif slot < len(self._portions):
+            for side, parts in enumerate(self._portions[slot].parts):
+                for store, partition in parts:
+                    pieces[side] += store.read(partition)
+                    store.free(partition)
+        for side, empty in enumerate(self._empty):
+            if not pieces[side] and empty is not None:
+                pieces[side].append(empty)
+        return pieces
+
+    @contextmanager
+    def room_beyond(self, need: int, claimed: int) -> Iterator[None]:
+        """Claim what a gather task needs beyond what was claimed for it.
+
+        Raises
+        ------
+        MemoryLimitError
+            When the task could not fit even alone.
+        """
+        beyond = need - claimed
+        if beyond <= 0:
+            yield
+            return
+        pool = current_pool()
+        claim = pool.try_reserve(self.name, beyond)
+        if claim is not None:
+            with claim:
+                yield
+            return
+        # one at a time: tasks that wait here have claims, but nothing in memory
+        with self._alone, self._room(beyond, need, patience=_PATIENCE):
+            yield
+
+    def _room(self, nbytes: int, need: int = 0, *, patience: float = 0.0) -> Reservation:
+        """Return a claim on `nbytes` for work that is under way, others spilled for it."""
+        pool = current_pool()
+        if need > pool.budget:
+            raise pool.refusal(self.name, need)
+        deadline = time.monotonic() + patience
+        while (lacking := nbytes - pool.available) > 0:
+            if not pool.make_room(lacking):
+                if time.monotonic() >= deadline:
+                    break
+                pool.wait(0.05)
+        return pool.force_reserve(self.name, nbytes)
+
+    def close(self) -> None:
+        """Free the buffers and remove their files; doing so again does nothing."""
+        with self._lock:
+            self._closed = True
+            waiting, self._waiting = self._waiting, {}
+        for _, handle in waiting.values():
+            handle.free()
+        for store in (*self._stores, *self._finer):
+            store.close()
+
+
+def _packed(portions: list[Portion], slots: int, fill: int) -> list[Portion]:
+    """Join neighbours of up to `fill` bytes together, and more while there are too many."""
+    while True:
+        packed: list[Portion] = []
+        for portion in portions:
+            last = packed[-1] if packed else None
+            if last is not None and last.nbytes + portion.nbytes <= fill:
+                parts = [a + b for a, b in zip(last.parts, portion.parts, strict=True)]
+                packed[-1] = Portion(last.nbytes + portion.nbytes, parts)
+            else:
+                packed.append(portion)
+        if len(packed) <= slots:
+            return packed
+        fill = max(1, 2 * fill)
