@@ -8,10 +8,11 @@ from penstock._version import __version__ as __version__
 
 _HOMES = {
     "compute": "penstock.collections.base",
+    "delayed": "penstock.collections.delayed",
     "persist": "penstock.collections.base",
     "profile": "penstock.collections.profiling",
 }
-_MODULES = ("config", "dataframe", "errors", "threaded")
+_MODULES = ("array", "bag", "config", "dataframe", "errors", "threaded")
 
 __all__ = ["__version__", *_MODULES, *_HOMES]
 

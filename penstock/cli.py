@@ -170,6 +170,17 @@ def _storage(ctx: click.Context, parameter: click.Parameter, value: tuple[str, .
     return found
 
 
+def _addresses(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """Remember what in an address must not be shown: user, password, signature."""
+    secrets = ctx.meta.setdefault(_SECRETS, [])
+    for address in (value,) if isinstance(value, str) else value:
+        _, remote, rest = address.partition("://")
+        account = rest.partition("/")[0].rpartition("@")[0]
+        signature = address.partition("?")[2] if address.startswith("http") else ""
+        secrets += [text for text in (account, *account.split(":"), signature) if remote and text]
+    return value
+
+
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
@@ -280,8 +291,8 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("src", nargs=-1, required=True)
-@click.argument("dst")
+@click.argument("src", nargs=-1, required=True, callback=_addresses)
+@click.argument("dst", callback=_addresses)
 @click.option("--to", "to", metavar="FORMAT", help="Format of DST; by default what its name tells.")
 @click.option("--compression", metavar="CODEC", help="Parquet: snappy (default), zstd, lz4, gzip, "
               "brotli, none. CSV: gzip, bz2, xz, zstd, none.")  # fmt: skip
@@ -328,7 +339,7 @@ def convert(src: tuple[str, ...], dst: str, **options: Any) -> None:
 
 
 @main.command()
-@click.argument("src", nargs=-1, required=True)
+@click.argument("src", nargs=-1, required=True, callback=_addresses)
 @click.option("--count", is_flag=True, help="Read SRC to count its rows where they are not known.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_common
@@ -345,7 +356,7 @@ def info(src: tuple[str, ...], count: bool, as_json: bool, **options: Any) -> No
 
 
 @main.command()
-@click.argument("src", nargs=-1, required=True)
+@click.argument("src", nargs=-1, required=True, callback=_addresses)
 @click.option("-n", "--rows", type=click.IntRange(min=0), default=10, show_default=True,
               help="How many rows.")  # fmt: skip
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")

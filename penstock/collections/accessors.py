@@ -46,6 +46,19 @@ class StringAccessor(Accessor):
             return self.slice(key.start, key.stop, key.step)
         return self.get(key)
 
+    def cat(self, others: Any = None, sep: str | None = None, na_rep: str | None = None) -> Series:
+        """Join each text with those of other Series of the same rows."""
+        from penstock.errors import UnsupportedError
+
+        if isinstance(others, str):
+            raise ValueError("others are Series; the text between them is sep=")
+        if others is None:
+            raise UnsupportedError(
+                "str.cat without others joins the rows of a whole column; use sum() instead"
+            )
+        several = others if isinstance(others, list | tuple) else [others]
+        return self._series._elementwise("str.cat", *several, sep=sep, na_rep=na_rep)
+
     def split(self, pat: Any = None, *, n: int = -1, expand: bool = False) -> Any:
         """Split each text; ``expand=True`` needs `n` and gives ``n + 1`` columns."""
         return self._parts("split", pat, n, expand)

@@ -111,7 +111,7 @@ class Array(Collection, NDArrayOperatorsMixin):
 
     # -- running ----------------------------------------------------------------
 
-    def _finalize(self, blocks: list[Any]) -> Any:
+    def _finalize(self, blocks: list[Any], **_: Any) -> Any:
         (block,) = blocks
         if not isinstance(block, np.ndarray):
             block = np.asarray(block)
@@ -123,7 +123,7 @@ class Array(Collection, NDArrayOperatorsMixin):
     def _prepare(self) -> tuple[Node, Callable[[list[Any]], Any]]:
         if self.npartitions == 1:
             return self._plan, self._finalize
-        return WholeArray(self._plan), lambda blocks: blocks[0].values
+        return WholeArray(self._plan), lambda blocks, **_: blocks[0].values
 
     def _from_handles(self, handles: list[Any]) -> Array:
         return Array(PersistedArray(tuple(handles), self._plan.schema))

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from penstock import config
 from penstock.collections.counting import CheckedSink, Tally, UnwrittenSink, counting
 from penstock.collections.creation import from_source
+from penstock.collections.filenames import exists, is_single_file, separator, shown
 from penstock.collections.mixins.output import write_plan
 from penstock.collections.scalar import Scalar
 from penstock.config import ConfigError, parse_bytes
@@ -32,9 +33,8 @@ from penstock.engine.nodes.write import Write
 from penstock.engine.plan import FrameNode, walk
 from penstock.engine.run import Options, lowered, run_stream
 from penstock.errors import SinkError, UnsupportedError
-from penstock.io.filesystem import get_filesystem, local_path, scheme_of
+from penstock.io.filesystem import scheme_of
 from penstock.io.registry import (
-    COMPRESSION_SUFFIXES,
     detect,
     detect_target,
     format_named,
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from penstock.io.sink import Mode
     from penstock.scheduler.graph import Stage
 
-_SEPARATORS = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
 _CSV_SUFFIXES = {"gzip": ".gz", "bz2": ".bz2", "xz": ".xz", "zstd": ".zst"}
 _HEAD_BLOCK = 4 << 20
 
@@ -132,12 +131,8 @@ class Conversion:
 
     Attributes
     ----------
-    source_format, target_format : str
-    rows_read, rows_filtered, rows_written : int
-    files_read, files_written : int
     bytes_read, bytes_written : int
         Sizes of the files.
-    seconds : float
     peak_memory, memory_limit : int
         Resident bytes of the process.
     spilled : int
@@ -165,10 +160,8 @@ class Preview:
 
     Attributes
     ----------
-    source_format, target_format : str
     single_file : bool
         Whether one file is written, in order, instead of a directory.
-    target_exists : bool
     schema : pyarrow.Schema
         Of what is written.
     splits : int
@@ -244,7 +237,7 @@ def convert(reading: Reading, writing: Writing) -> Conversion:
     make_sink = _sink_maker(reading, writing, source)
     tally = Tally()
     sink = CheckedSink(make_sink, tally, shown(writing.path))
-    plan = _writing_plan(_frame(source, reading), reading, source, sink)
+    plan = _writing_plan(reading, source, sink)
     with Profile() as profile:
         Scalar(counting(plan, tally), Column("rows")).compute()
     written = _written(sink, writing)
@@ -281,7 +274,7 @@ def preview(reading: Reading, writing: Writing) -> Preview:
     """
     source = _opened(reading)
     sink = _sink_maker(reading, writing, source)()
-    node = _writing_plan(_frame(source, reading), reading, source, UnwrittenSink(sink))
+    node = _writing_plan(reading, source, UnwrittenSink(sink))
     pool = current_pool()
     workers = int(config.get("num-workers") or available_cpus())
     with lowered([node], Options(), None) as ready:
@@ -295,7 +288,7 @@ def preview(reading: Reading, writing: Writing) -> Preview:
         source.format,
         sink.format,
         sink.ordered,
-        _exists(writing.path, writing.storage_options),
+        exists(writing.path, writing.storage_options),
         node.output_schema(),
         len(splits),
         int(facts.get("files", 0)),
@@ -326,7 +319,9 @@ def facts(reading: Reading, *, count: bool = False) -> dict[str, Any]:
     source = _opened(reading)
     frame = _frame(source, reading)
     known = dict(source.describe())
-    rows = known.pop("rows", None) if reading.where is None else None
+    rows = known.pop("rows", None)
+    if reading.where is not None:
+        rows = None
     if rows is None and count:
         rows = len(frame)
     schema = frame.plan.schema
@@ -404,48 +399,7 @@ def as_csv(table: pa.Table) -> bytes:
     return header.getvalue().encode() + format_block(table, CsvFormat())
 
 
-def shown(path: str) -> str:
-    """Return an address without the credentials that it may hold.
-
-    Examples
-    --------
-    >>> shown("https://me:secret@example.org/a.csv?signature=abc")
-    'https://example.org/a.csv'
-    """
-    scheme, found, rest = path.partition("://")
-    if not found or scheme == "file":
-        return path
-    if scheme in ("http", "https", "ftp", "sftp"):
-        rest = rest.partition("?")[0]
-    host, slash, tail = rest.partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{tail}"
-
-
 # ---------------------------------------------------------------- formats and names
-
-
-def _stem(path: str) -> str:
-    name = path.lower()
-    for suffix in COMPRESSION_SUFFIXES:
-        name = name.removesuffix(suffix)
-    return name
-
-
-def is_single_file(path: str) -> bool:
-    """Return whether a target of this name is one file instead of a directory.
-
-    Examples
-    --------
-    >>> is_single_file("out.csv.gz"), is_single_file("out/part-*.csv"), is_single_file("out")
-    (True, False, False)
-    """
-    if path.endswith("/") or "*" in path:
-        return False
-    try:
-        detect_target(path)
-    except ValueError:
-        return False
-    return True
 
 
 def _target_format(writing: Writing, source_format: str) -> str:
@@ -462,17 +416,13 @@ def _target_format(writing: Writing, source_format: str) -> str:
     return "csv" if source_format == "parquet" else "parquet"
 
 
-def _separator(path: str) -> str | None:
-    return next((sep for end, sep in _SEPARATORS.items() if _stem(path).endswith(end)), None)
-
-
 def _opened(reading: Reading, blocksize: str | int | None = None) -> Source:
     name = source_format(reading)
     given: dict[str, Any] = {}
     if name == "csv":
         size = blocksize or reading.blocksize
         given = {
-            "sep": reading.sep or _separator(reading.paths[0]),
+            "sep": reading.sep or separator(reading.paths[0]),
             "encoding": reading.encoding,
             "dtype": dict(reading.dtypes) or None,
             "usecols": _needed(reading),
@@ -510,20 +460,25 @@ def _frame(source: Source, reading: Reading, blocksize: str | int | None = None)
     if reading.where is not None:
         try:
             frame = frame.query(reading.where, local_dict={})
-        except (ValueError, NameError, UnsupportedError) as error:
+        except (SyntaxError, ValueError, UnsupportedError) as error:
             raise ConfigError(str(error)) from error
     return frame if reading.columns is None else frame[list(reading.columns)]
 
 
-def _writing_plan(frame: DataFrame, reading: Reading, source: Source, sink: Sink) -> Write:
-    """Return the node that writes a frame, with the index that the files themselves declare."""
-    plan: FrameNode = frame.plan
-    index = [name for name in getattr(source, "pandas_index", ()) if isinstance(name, str)]
-    kept = bool(index) and reading.columns is None and sink.format == "parquet"
-    if kept:
+def _stored_index(reading: Reading, source: Source, target_format: str) -> tuple[str, ...]:
+    """Return the columns that the files themselves declare as the index, where they stay so."""
+    if reading.columns is not None or target_format != "parquet":
+        return ()
+    return tuple(name for name in getattr(source, "pandas_index", ()) if isinstance(name, str))
+
+
+def _writing_plan(reading: Reading, source: Source, sink: Sink) -> Write:
+    plan: FrameNode = _frame(source, reading).plan
+    index = _stored_index(reading, source, sink.format)
+    if index:
         names = tuple(None if name.startswith("__index_level_") else name for name in index)
-        plan = SetIndex(plan, tuple(index), names)
-    return write_plan(plan, sink, index=kept)
+        plan = SetIndex(plan, index, names)
+    return write_plan(plan, sink, index=bool(index))
 
 
 # ---------------------------------------------------------------- the target
@@ -544,12 +499,15 @@ def _sink_maker(reading: Reading, writing: Writing, source: Source) -> Callable[
             "a directory"
         )
     given: dict[str, Any] = {"single_file": single}
+    index = _stored_index(reading, source, name)
+    if index:
+        given["index"] = index
     if writing.partition_on:
         if name != "parquet":
             raise ConfigError(f"partition_on is for writing Parquet, not {name}")
         given["partition_on"] = writing.partition_on
     if name == "csv":
-        given["sep"] = writing.sep or _separator(writing.path)
+        given["sep"] = writing.sep or separator(writing.path)
         if writing.compression is not None:
             given["compression"] = _csv_codec(writing, single)
     elif writing.sep is not None:
@@ -586,13 +544,6 @@ def _csv_codec(writing: Writing, single: bool) -> str | None:
             + (f"end it in {end!r}" if end else "leave out the last suffix")
         )
     return chosen
-
-
-def _exists(path: str, storage_options: Mapping[str, Any]) -> bool:
-    if scheme_of(path) == "file":
-        return os.path.lexists(local_path(path))
-    filesystem, inner = get_filesystem(path, storage_options)
-    return bool(filesystem.exists(inner))
 
 
 def _written(sink: CheckedSink, writing: Writing) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from penstock.collections.base import noted
@@ -11,7 +13,8 @@ from penstock.engine.expr import Call, Column
 from penstock.engine.kernels.aggregate import AggSpec
 from penstock.engine.nodes.dedupe import DropDuplicates
 from penstock.engine.nodes.filter import Filter
-from penstock.engine.nodes.groupby import GroupAggregate
+from penstock.engine.nodes.groupby import GroupAggregate, GroupMap
+from penstock.engine.nodes.map_blocks import Opaque
 from penstock.engine.nodes.numbering import RowPositions
 from penstock.engine.nodes.reduce import Reduce
 from penstock.engine.nodes.select import ResetIndex
@@ -19,6 +22,9 @@ from penstock.engine.nodes.sort import Sort, in_order
 from penstock.engine.plan import FrameNode
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from penstock.collections.groupby import Grouping
     from penstock.collections.series import Series
 
 
@@ -96,6 +102,43 @@ def value_counts(
         return result
     total = series.count() if dropna else series._count()
     return (result / total).rename("proportion")
+
+
+def grouped_value_counts(
+    grouping: Grouping, normalize: bool, sort: bool, ascending: bool, dropna: bool
+) -> Series:
+    """Return the number of rows of each value in each group; see `value_counts`."""
+    from penstock.collections.series import Series
+
+    ((column, label),) = grouping.columns
+    plan = in_order(grouping.plan)
+    required = (*(grouping.keys if grouping.dropna else ()), *((column,) if dropna else ()))
+    for name in required:
+        plan = Filter(plan, Call("notna", (Column(name),)))
+    counts: FrameNode = GroupAggregate(
+        RowPositions(plan), (*grouping.keys, column), (*grouping.names, label),
+        (AggSpec(None, "size", "count"),), ("count",), sort=False, dropna=False,
+    )  # fmt: skip
+    levels = counts.schema.index[:-1]
+    name = "count"
+    if normalize:
+        name = "proportion"
+        import pyarrow as pa
+
+        result = replace(
+            counts.schema, fields=(pa.field(name, pa.float64()),), labels=(name,)
+        )
+        share = Opaque(partial(_shares, levels=list(range(len(levels)))))
+        counts = GroupMap(counts, levels, share, Opaque(((), {})), result, "share of group")
+    by = ((*levels,) if grouping.sort else ()) + ((name,) if sort else ())
+    directions = tuple(ascending if one == name else True for one in by)
+    ordered = Sort(counts, (*by, *counts.schema.order), (*directions, True))
+    return Series(noted(ordered), Column(name), name)
+
+
+def _shares(frame: pd.DataFrame, levels: list[int]) -> pd.Series:
+    counts = frame["count"]
+    return counts / counts.groupby(level=levels, dropna=False).transform("sum")
 
 
 def mode(series: Series, dropna: bool) -> Series:

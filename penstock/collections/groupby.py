@@ -19,9 +19,10 @@ from penstock.engine.nodes.select import Select
 from penstock.engine.nodes.sort import in_order
 from penstock.engine.plan import FrameNode
 from penstock.engine.schema import unique_names
-from penstock.errors import SchemaError, column_not_found
+from penstock.errors import SchemaError, UnsupportedError, column_not_found
 
 _ORDERED = frozenset({"first", "last", "list", "unique", "idxmin", "idxmax", "apply", "mode"})
+_SAME_IN_NUMPY = frozenset({"sum", "prod", "mean", "min", "max", "any", "all"})
 _ALIASES = {"kurtosis": "kurt", "amax": "max", "amin": "min", "product": "prod"}
 
 
@@ -145,6 +146,12 @@ class _GroupBy(GroupFunctionsMixin):
 
         grouping = self._grouping
         plan = grouping.plan
+        # a key may be aggregated too, under its own name
+        outputs = unique_names([*grouping.keys, *(spec.output for spec in specs)])
+        specs = tuple(
+            replace(spec, output=output)
+            for spec, output in zip(specs, outputs[len(grouping.keys) :], strict=True)
+        )
         functions = {spec.function for spec in specs}
         if not grouping.sort:
             if not plan.schema.order:
@@ -181,19 +188,19 @@ class _GroupBy(GroupFunctionsMixin):
         return AggSpec(column, name, output, tuple(sorted(options.items())))
 
     def _unknown(self, function: str) -> None:
-        from penstock.errors import UnsupportedError
-
         known = ", ".join(sorted({*AGGREGATIONS, *HOLISTIC} - {"apply"}))
         raise UnsupportedError(f"no aggregation {function!r}; there are: {known}")
 
 
 def _stands_for_its_name(function: Any, name: str) -> bool:
-    """Return whether `function` is NumPy's or Python's function of that name."""
-    import builtins
+    """Return whether `function` is NumPy's and calls the method of that name.
 
+    Others of NumPy's (std, median) treat missing values or ``ddof`` in their own way, and
+    Python's own functions see each value.
+    """
     import numpy as np
 
-    return function is getattr(np, name, None) or function is getattr(builtins, name, None)
+    return name in _SAME_IN_NUMPY and function is getattr(np, name)
 
 
 def _function_name(function: Any) -> str:
@@ -297,10 +304,8 @@ class DataFrameGroupBy(_GroupBy):
         schema = self._grouping.plan.schema
         specs = []
         for output, spelled in named.items():
-            if not isinstance(spelled, tuple) or len(spelled) != 2:
-                raise TypeError(f"agg: {output} needs (column, function), not {spelled!r}")
-            label, function = spelled
-            specs.append(self._spec(schema.column(label), function, output))
+            label, function, options = _named_spelling(output, spelled)
+            specs.append(self._spec(schema.column(label), function, output, **options))
         if not specs:
             raise TypeError("agg needs a function, a list, a dict or named aggregations")
         return self._built(tuple(specs), tuple(named))
@@ -353,16 +358,35 @@ class SeriesGroupBy(_GroupBy):
         ((_, label),) = self._grouping.columns
         return self._built((spec,), (label,), series=label)
 
-    def value_counts(self, sort: bool = True, ascending: bool = False) -> Any:
-        """Return how often each value occurs in each group."""
-        grouping = self._grouping
-        ((column, label),) = grouping.columns
-        wider = replace(
-            grouping, keys=(*grouping.keys, column), names=(*grouping.names, label)
-        )
-        return SeriesGroupBy(wider)._built(
-            (AggSpec(None, "size", "count"),), ("count",), series="count"
-        )
+    def value_counts(self, normalize: bool = False, sort: bool = True, ascending: bool = False,
+                     dropna: bool = True) -> Any:  # fmt: skip
+        """Return how often each value occurs in each group.
+
+        Parameters
+        ----------
+        normalize : bool
+            Give shares of the group instead of numbers.
+        sort : bool
+            Most frequent first; otherwise values come in order of appearance.
+        ascending : bool
+            Least frequent first.
+        dropna : bool
+            Leave missing values out.
+        """
+        from penstock.collections.distinct import grouped_value_counts
+
+        return grouped_value_counts(self._grouping, normalize, sort, ascending, dropna)
+
+
+def _named_spelling(output: str, spelled: Any) -> tuple[Any, Any, dict[str, Any]]:
+    """Return column, function and options of ``(column, function)`` or of `pandas.NamedAgg`."""
+    if hasattr(spelled, "aggfunc"):
+        if getattr(spelled, "args", ()):
+            raise UnsupportedError(f"agg: {output} has positional arguments; name them instead")
+        return spelled.column, spelled.aggfunc, dict(getattr(spelled, "kwargs", {}))
+    if not isinstance(spelled, tuple) or len(spelled) != 2:
+        raise TypeError(f"agg: {output} needs (column, function), not {spelled!r}")
+    return spelled[0], spelled[1], {}
 
 
 def _only_function(spelled: Any) -> Any:

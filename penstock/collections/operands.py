@@ -34,26 +34,49 @@ def beside(
         Of `first` and then of each other: one for each column of `first`.
     """
     labels = [label for _, label, _ in first._items]
-    target = first._rows
-    parts: list[tuple[FrameNode, Expr]] = [(target, expr) for _, _, expr in first._items]
-    for other in others:
-        plan, exprs = _columns(target, other, labels)
-        target = plan if isinstance(other, Scalar | Row) else target
-        parts += [(plan, expr) for expr in exprs]
-    target, flat = united(target, parts, operation)
+    own = [(first._rows, expr) for _, _, expr in first._items]
+    target, parts = _gathered(first._rows, others, labels)
+    target, flat = united(target, own + parts, operation)
     width = len(labels)
     return target, [flat[start : start + width] for start in range(0, len(flat), width)]
 
 
+def assigned(
+    rows: FrameNode, values: Sequence[Any], operation: str
+) -> tuple[FrameNode, list[Expr]]:
+    """Return a plan that has the columns of `rows`, and over it the expression of each value.
+
+    Series may be of more rows, those that `rows` were chosen from.
+    """
+    for value in values:
+        _check_one_column(value)
+    target, parts = _gathered(rows, values, [None])
+    return united(target, parts, operation, moved=True)
+
+
 def operand(rows: FrameNode, value: Any) -> tuple[FrameNode, Expr]:
     """Return the plan and the expression of a `value` that is one column beside `rows`."""
-    if isinstance(value, FrameLike):
-        items = value._items
-        if len(items) != 1:
-            raise UnsupportedError("a DataFrame cannot stand where one column is needed")
-        return value._rows, items[0][2]
+    _check_one_column(value)
     plan, (expr,) = _columns(rows, value, [None])
     return plan, expr
+
+
+def _check_one_column(value: Any) -> None:
+    if isinstance(value, FrameLike) and value.ndim > 1:
+        raise UnsupportedError("a DataFrame cannot stand where one column is needed")
+
+
+def _gathered(
+    rows: FrameNode, values: Sequence[Any], labels: list[Any]
+) -> tuple[FrameNode, list[tuple[FrameNode, Expr]]]:
+    """Return `rows` with the lazy values beside them, and the plans and expressions of all."""
+    parts: list[tuple[FrameNode, Expr]] = []
+    for value in values:
+        plan, exprs = _columns(rows, value, labels)
+        parts += [(plan, expr) for expr in exprs]
+        if isinstance(value, Scalar | Row):
+            rows = plan
+    return rows, parts
 
 
 def with_labels(frame: FrameLike, labels: list[Any], missing: Any = float("nan")) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.collections.accessors import DatetimeAccessor, StringAccessor
 from penstock.collections.framelike import FrameLike, select_plan
 from penstock.collections.mapping import MapMixin
-from penstock.collections.mixins.elementwise import ElementwiseMixin
+from penstock.collections.mixins.elementwise import ElementwiseMixin, common_name
 from penstock.collections.mixins.order import OrderMixin
 from penstock.collections.mixins.output import OutputMixin
 from penstock.collections.mixins.reduce import ReduceMixin
@@ -169,9 +169,20 @@ class Series(ElementwiseMixin, ReduceMixin, OrderMixin, MapMixin, OutputMixin):
         """Return the values that are not missing."""
         return self._masked(self.notna())
 
-    def map(self, arg: Any, na_action: Any = None, meta: Any = None) -> Series:
-        """Return each value replaced through a dict, a Series or a function."""
-        return self._elementwise("map", arg=arg, na_action=na_action)
+    def map(self, func: Any, na_action: Any = None, meta: Any = None) -> Series:
+        """Return each value replaced through a dict, a Series or a function.
+
+        Parameters
+        ----------
+        func : dict, pandas.Series or callable
+        na_action : {None, "ignore"}
+            ``"ignore"`` leaves missing values as they are.
+        meta : dtype, or (name, dtype), optional
+            Of a function's result; by default found by running on the first rows.
+        """
+        if callable(func):
+            return self.map_partitions(_map_each, func, na_action, meta=meta, _rowwise=True)
+        return self._elementwise("map", func=func, na_action=na_action)
 
     def unique(self) -> Series:
         """Return the distinct values in order of appearance; computes to a Series."""
@@ -269,10 +280,8 @@ def str_name(label: Any) -> Any:
     return unique_names([label])[0]
 
 
-def common_name(*series: Any) -> Any:
-    """Return the name that all `series` have, or None."""
-    names = [one.name for one in series]
-    return names[0] if all(name == names[0] for name in names) else None
+def _map_each(series: pd.Series, func: Any, na_action: Any) -> Any:
+    return series.map(func, na_action=na_action)
 
 
 def _apply_each(series: pd.Series, function: Any, args: tuple, kwargs: dict[str, Any]) -> Any:

@@ -51,7 +51,13 @@ def lower(
     nodes: Sequence[Node], *, workers: int, budget: int, where: str | None = None
 ) -> Lowered:
     """Return the task graph of `nodes` for so many `workers` under `budget` bytes."""
-    lowering = Lowering(workers=workers, budget=budget, where=where)
+    most = config.get("exchange-memory", None)
+    lowering = Lowering(
+        workers=workers,
+        budget=budget,
+        exchange_bytes=None if most is None else config.parse_bytes(most),
+        where=where,
+    )
     try:
         optimised = optimise(nodes, lowering.block_bytes)
         lowering.uses = count_uses(*optimised)

@@ -139,7 +139,10 @@ class Node(metaclass=_Interning):
 class FrameNode(Node):
     """A node whose blocks are tables."""
 
-    schema: FrameSchema
+    @property
+    @abstractmethod
+    def schema(self) -> FrameSchema:
+        """Columns, index and hidden order of the blocks."""
 
 
 class ArrayNode(Node):
@@ -233,6 +236,15 @@ def transform(roots: Sequence[Node], function: Callable[[Node], Node]) -> list[N
         keep_line(node, fresh)
         rebuilt[node] = fresh
     return [rebuilt[root] for root in roots]
+
+
+def transform_frames(root: Node, function: Callable[[FrameNode], FrameNode]) -> Node:
+    """Rebuild `root` bottom-up, applying `function` to each frame node once."""
+
+    def apply(node: Node) -> Node:
+        return function(node) if isinstance(node, FrameNode) else node
+
+    return transform([root], apply)[0]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -149,8 +149,9 @@ def _widened(nodes: Sequence[Node], conflict: TypeConflictError) -> list[Node]:
     fixed = {node: node.source.widened(conflict.column, conflict.value) for node in readers}  # type: ignore[attr-defined]
 
     def widen(node: Node) -> Node:
-        wider = fixed.get(node)
-        return node if wider is None else replace(node, source=wider)
+        if isinstance(node, ReadFrame) and node in fixed:
+            return replace(node, source=fixed[node])
+        return node
 
     return transform(list(nodes), widen)
 

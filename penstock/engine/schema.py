@@ -116,14 +116,16 @@ class FrameSchema:
         if self.labels and all(isinstance(label, tuple) for label in self.labels):
             names = self.label_names if len(self.label_names) == len(self.labels[0]) else None
             return pd.MultiIndex.from_tuples(self.labels, names=names)
-        return pd.Index(list(self.labels), name=self.label_names[0])
+        # without labels, nothing says that they are other than text
+        dtype = None if self.labels else "str"
+        return pd.Index(list(self.labels), name=self.label_names[0], dtype=dtype)
 
     @cached_property
     def meta(self) -> pd.DataFrame:
         """An empty pandas frame with the labels, dtypes and index of the result."""
         return self.to_pandas(self.arrow.empty_table())
 
-    def to_pandas(self, table: pa.Table, dtype_backend: str | None = None) -> pd.DataFrame:
+    def to_pandas(self, table: pa.Table, dtype_backend: Any = None) -> pd.DataFrame:
         """Return `table` (a block or all rows of this schema) as pandas gives it."""
         import pandas as pd
         import pyarrow as pa

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from penstock.engine.plan import FrameNode, Node, walk
+from penstock.engine.plan import ArrayNode, FrameNode, Node, walk
 from penstock.errors import PenstockError
+
+_TYPED = (FrameNode, ArrayNode)
+"""Nodes that know what their blocks hold."""
 
 
 class PlanError(PenstockError, AssertionError):
@@ -20,7 +23,7 @@ def verify(before: Node, after: Node, rule: str) -> None:
         asks its inputs for columns that they do not have.
     """
     for old, new in zip(before.inputs, after.inputs, strict=True):
-        if not isinstance(old, FrameNode) or not isinstance(new, FrameNode):
+        if not any(isinstance(old, kind) and isinstance(new, kind) for kind in _TYPED):
             continue
         if old.schema != new.schema:
             raise PlanError(f"{rule} changed the schema from {old.schema} to {new.schema}")

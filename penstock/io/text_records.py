@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -98,7 +98,9 @@ class Summary(NamedTuple):
         return State(outcome.end, state.start, tail)
 
 
-def scan_split(data: Bytes, separators: Separators) -> tuple[Outcome | None, ...]:
+def scan_split(
+    data: Bytes, separators: Separators, first_quote: int | None = None
+) -> tuple[Outcome | None, ...]:
     """Return the `Outcome` of `data` for each of the states FIELD, TEXT and QUOTED.
 
     Parameters
@@ -106,6 +108,8 @@ def scan_split(data: Bytes, separators: Separators) -> tuple[Outcome | None, ...
     data : numpy.ndarray
         The bytes of the split, at least one.
     separators : Separators
+    first_quote : int, optional
+        Where its first quote is, -1 for none, if known.
 
     Returns
     -------
@@ -119,7 +123,7 @@ def scan_split(data: Bytes, separators: Separators) -> tuple[Outcome | None, ...
     >>> [outcome.cut if outcome else None for outcome in scan_split(data, Separators())]
     [8, 8, None]
     """
-    count, valid_outside, valid_inside = _check_quotes(data, separators)
+    count, valid_outside, valid_inside = _check_quotes(data, separators, first_quote)
     if not count:
         plain = _outcome(data, None, False, separators)
         return (plain, plain, _outcome(data, None, True, separators))
@@ -146,18 +150,52 @@ def scan_from(data: Bytes, mode: int, separators: Separators) -> Outcome:
     return _outcome(data, structural, mode == QUOTED, separators, len(structural))
 
 
-def _check_quotes(data: Bytes, separators: Separators) -> tuple[int, bool, bool]:
+def first_of(data: Bytes, marks: Sequence[int | None]) -> list[int]:
+    """Return where each of the bytes `marks` first occurs in `data`, -1 for never and for None.
+
+    The data passes through the cache once, whatever the number of marks.
+
+    Examples
+    --------
+    >>> first_of(np.frombuffer(b"a,b", np.uint8), (44, 34))
+    [1, -1]
+    """
+    found = [-1] * len(marks)
+    for start in range(0, len(data), _TILE):
+        missing = [
+            (i, mark)
+            for i, mark in enumerate(marks)
+            if mark is not None and found[i] < 0
+        ]
+        if not missing:
+            break
+        tile = data[start : start + _TILE].tobytes()  # whose find() is the C library's memchr
+        for i, mark in missing:
+            place = tile.find(mark)
+            if place >= 0:
+                found[i] = start + place
+    return found
+
+
+def _check_quotes(
+    data: Bytes, separators: Separators, first: int | None = None
+) -> tuple[int, bool, bool]:
     """Return how many quotes there are, and whether every second one may open.
 
     The first answer takes the first quote for an opening one (the data starts
-    outside quotes), the second for a closing one.
+    outside quotes), the second for a closing one. `first` is where the first
+    quote is, -1 where there is none, if that is known.
     """
     total = 0
     bad = [False, False]  # by the parity of the opening quotes
     quote = separators.quote
     if quote is None:
         return 0, True, True
-    for start in range(0, len(data), _TILE):
+    if first is None:
+        (first,) = first_of(data, (quote,))
+    if first < 0:
+        return 0, True, True
+    for start in range(first - first % _TILE, len(data), _TILE):
         tile = data[start : start + _TILE]
         equal = tile == quote
         count = int(np.count_nonzero(equal))

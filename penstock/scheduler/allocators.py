@@ -13,9 +13,10 @@ One allocator means that what a table gave back an array can take, and one call
 trims it all. Decoding Parquet takes a tenth longer with it (3.5 against 3.1 ns
 a value) than with mimalloc, which does not outweigh that.
 
-Blocks above `_MMAP_THRESHOLD` are mapped one by one, so freeing them gives them
-back at once. glibc would raise the threshold to 32 MiB by itself; with one much
-lower every array is mapped anew, and page faults double the time.
+Large blocks come from the heaps too instead of being mapped one by one: a block
+that is freed serves the next one without page faults. Converting 1 GB of CSV
+under 480 MB takes 1.5 s of system time with a mapping for each block over 4 MB
+and 0.7 s so. What the heaps keep goes back when memory runs short, by `trim`.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from typing import Any
 
 from penstock.scheduler.limits import available_cpus
 
-_MMAP_THRESHOLD = 4 << 20
-_TRIM_THRESHOLD = 16 << 20
+_MMAP_THRESHOLD = 1 << 30
+_TRIM_THRESHOLD = 4 << 30
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # from malloc.h
 _ARROW_POOL = "ARROW_DEFAULT_MEMORY_POOL"
 
@@ -73,7 +74,18 @@ class _MallocInfo(ctypes.Structure):
 
     _fields_ = tuple(
         (name, ctypes.c_size_t)
-        for name in ["arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"]
+        for name in [
+            "arena",
+            "ordblks",
+            "smblks",
+            "hblks",
+            "hblkhd",
+            "usmblks",
+            "fsmblks",
+            "uordblks",
+            "fordblks",
+            "keepcost",
+        ]
     )
 
 

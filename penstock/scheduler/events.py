@@ -79,8 +79,6 @@ class RunFinished(Event):
     error: str | None = None
 
 
-Observer = "Callable[[Event], None]"
-
 _everywhere: list[Callable[[Event], None]] = []
 
 

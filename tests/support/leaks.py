@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SPILL_VARIABLE = "PENSTOCK_SPILL_DIRECTORY"
-_PATIENCE = 2.0  # seconds in which threads may still end
+_PATIENCE = 10.0  # seconds in which threads may still end
 
 _passed = pytest.StashKey[bool]()
 _directory = pytest.StashKey[Path]()

@@ -7,6 +7,7 @@ from typing import Any
 from penstock.collections.framelike import FrameLike
 from penstock.engine.expr import Call, Literal
 from penstock.engine.kernels.elementwise import OPS
+from penstock.engine.nodes.categorise import Categorise
 
 
 class ElementwiseMixin(FrameLike):
@@ -29,7 +30,9 @@ class ElementwiseMixin(FrameLike):
 
     def between(self, left: Any, right: Any, inclusive: str = "both") -> Any:
         """Return whether each value lies between two bounds."""
-        return self._elementwise("between", left, right, inclusive=inclusive)
+        result = self._elementwise("between", left, right, inclusive=inclusive)
+        series = [one for one in (self, left, right) if isinstance(one, FrameLike)]
+        return result.rename(common_name(*series))
 
     def clip(self, lower: Any = None, upper: Any = None) -> Any:
         """Return values limited to ``[lower, upper]``."""
@@ -54,9 +57,18 @@ class ElementwiseMixin(FrameLike):
 
     def astype(self, dtype: Any) -> Any:
         """Return values cast to `dtype` (a dict gives dtypes by column)."""
-        if isinstance(dtype, dict):
-            return self._per_column("astype", {k: {"dtype": v} for k, v in dtype.items()})
-        return self._elementwise("astype", dtype=dtype)
+        if not isinstance(dtype, dict):
+            dtype = {label: dtype for _, label, _ in self._items}
+        open_ended = [label for label, kind in dtype.items() if _is_category(kind)]
+        casts = {k: {"dtype": v} for k, v in dtype.items() if k not in open_ended}
+        result = self._per_column("astype", casts) if casts else self
+        return result._categorised(open_ended) if open_ended else result
+
+    def _categorised(self, labels: list[Any]) -> Any:
+        """Return columns as categories, which are their values over all rows."""
+        plan = self.plan
+        columns = tuple(plan.schema.column(label) for label in labels)
+        return self._on(Categorise(plan, columns))
 
     def fillna(self, value: Any = None) -> Any:
         """Return values with missing ones replaced.
@@ -65,17 +77,19 @@ class ElementwiseMixin(FrameLike):
         ----------
         value : scalar, Series, lazy Scalar; or dict or lazy row by column (DataFrame)
         """
+        from penstock.collections.operands import assigned
+
         by_column = _by_column(value)
-        if by_column is not None:
-            items = []
-            rows = self._rows
-            for name, label, expr in self._items:
-                if label in by_column:
-                    rows, operand = self._operand(rows, by_column[label])
-                    expr = Call("fillna", (expr, operand))
-                items.append((name, label, expr))
-            return self._like(rows, tuple(items))
-        return self._elementwise("fillna", value)
+        if by_column is None:
+            return self._elementwise("fillna", value)
+        known = [label for _, label, _ in self._items if label in by_column]
+        rows, exprs = assigned(self._rows, [by_column[label] for label in known], "fillna")
+        fills = dict(zip(known, exprs, strict=True))
+        items = tuple(
+            (name, label, Call("fillna", (expr, fills[label])) if label in fills else expr)
+            for name, label, expr in self._items
+        )
+        return self._like(rows, items)
 
     def where(self, cond: Any, other: Any = None) -> Any:
         """Return values where `cond` holds and `other` elsewhere."""
@@ -87,10 +101,24 @@ class ElementwiseMixin(FrameLike):
 
     def replace(self, to_replace: Any = None, value: Any = None, regex: bool = False) -> Any:
         """Return values with some replaced, as pandas' ``replace`` spells them."""
+        if self.ndim > 1 and isinstance(to_replace, dict):
+            if value is not None or any(isinstance(one, dict) for one in to_replace.values()):
+                return self._replaced_by_column(to_replace, value, regex)
         options: dict[str, Any] = {"to_replace": to_replace, "regex": regex}
         if value is not None:
             options["value"] = value
         return self._elementwise("replace", **options)
+
+    def _replaced_by_column(self, by_column: dict[Any, Any], value: Any, regex: bool) -> Any:
+        """Replace in each column its own values, with its own or one value."""
+        known = {label for _, label, _ in self._items}
+        settings = {}
+        for label in by_column.keys() & known:
+            settings[label] = {"to_replace": by_column[label], "regex": regex}
+            new = value[label] if isinstance(value, dict) else value
+            if new is not None:
+                settings[label]["value"] = new
+        return self._per_column("replace", settings)
 
     def _conditional(self, op: str, cond: Any, other: Any) -> Any:
         from penstock.collections.operands import with_labels
@@ -153,6 +181,21 @@ _OF_UFUNC = {
     "greater_equal": "ge", "bitwise_and": "and", "bitwise_or": "or", "bitwise_xor": "xor",
     "negative": "neg", "positive": "pos", "absolute": "abs", "invert": "invert",
 }  # fmt: skip
+
+
+def common_name(*series: Any) -> Any:
+    """Return the name that all `series` have, or None."""
+    names = [one.name for one in series]
+    return names[0] if all(name == names[0] for name in names) else None
+
+
+def _is_category(dtype: Any) -> bool:
+    """Return whether `dtype` is categories that only the values tell."""
+    import pandas as pd
+
+    if isinstance(dtype, pd.CategoricalDtype):
+        return dtype.categories is None and not dtype.ordered
+    return isinstance(dtype, str) and dtype == "category"
 
 
 def _by_column(value: Any) -> dict[Any, Any] | None:

@@ -78,12 +78,10 @@ class SelectMixin(FrameLike):
         return frame
 
     def _assigned(self, columns: dict[Any, Any]) -> Any:
-        rows = self._rows
-        operands = [self._operand(rows, _local(value)) for value in columns.values()]
-        for plan, _ in operands:
-            if plan is not rows and plan.inputs and plan.inputs[0] is rows:
-                rows = plan
-        rows, exprs = united(rows, operands, "an assignment", moved=True)
+        from penstock.collections.operands import assigned
+
+        values = [_local(value) for value in columns.values()]
+        rows, exprs = assigned(self._rows, values, "an assignment")
         items = {label: (name, expr) for name, label, expr in self._items}
         hidden = self._rows.schema.index + self._rows.schema.order
         for label, expr in zip(columns, exprs, strict=True):

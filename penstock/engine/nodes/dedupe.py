@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -45,12 +46,11 @@ class DropDuplicates(FrameNode):
         if self.keep is not False:
             # what is a duplicate within its block never travels
             blocks = blockwise(lowering, self.name, distinct, [blocks])
-        count = lowering.partitions_for(self.input.nbytes)
         return exchange(
             lowering,
             self.name,
             [blocks],
-            [HashPartitioner(self.subset, count)],
+            [HashPartitioner(self.subset)],
             partial(_distinct_pieces, distinct, self.schema.arrow),
             nbytes=max(1, self.input.nbytes),
         )
@@ -63,5 +63,7 @@ def _distinct(subset: tuple[str, ...], keep: str | bool, table: pa.Table) -> pa.
     return drop_duplicates(table, list(subset), keep=keep)
 
 
-def _distinct_pieces(distinct, schema: pa.Schema, pieces: list[pa.Table]) -> pa.Table:
+def _distinct_pieces(
+    distinct: Callable[[pa.Table], pa.Table], schema: pa.Schema, pieces: list[pa.Table]
+) -> pa.Table:
     return distinct(concat_tables(pieces)) if pieces else schema.empty_table()

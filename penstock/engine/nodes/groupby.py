@@ -116,7 +116,7 @@ class GroupAggregate(FrameNode):
             blocks = blockwise(
                 lowering,
                 f"{self.name} partial",
-                partial(partial_block, self.keys, specs, dropna=self.dropna),
+                partial(partial_block, self.keys, specs, dropna=self.dropna and not self.complete),
                 [blocks],
                 memory=TaskMemory(input_factor=2.0, output=blocks.nbytes),
             )
@@ -185,11 +185,14 @@ class _Finish:
         self.complete = complete
 
     def __call__(self, pieces: list[pa.Table]) -> pa.Table:
-        if not any(piece.num_rows for piece in pieces):
+        if not pieces:
             return self.schema.arrow.empty_table()
         if self.holistic:
             done = grouped(
-                concat_tables(pieces), list(self.keys), list(self.specs), dropna=self.dropna
+                concat_tables(pieces),
+                list(self.keys),
+                list(self.specs),
+                dropna=self.dropna and not self.complete,
             )
         else:
             done = finalize(
@@ -241,7 +244,7 @@ class GroupMap(FrameNode):
         partitioner: Any = (
             RangePartitioner(self.keys, (True,) * len(self.keys))
             if self.ordered
-            else HashPartitioner(self.keys, lowering.partitions_for(self.input.nbytes))
+            else HashPartitioner(self.keys)
         )
         return exchange(
             lowering,

@@ -134,16 +134,14 @@ class Join(FrameNode):
                 memory=self._memory(right, whole),
             )
         left_on, right_on = self._keys
-        count = lowering.partitions_for(left.nbytes * len(left) + right.nbytes * len(right))
         return exchange(
             lowering,
             self.name,
             [left, right],
-            [HashPartitioner(tuple(left_on), count), HashPartitioner(tuple(right_on), count)],
+            [HashPartitioner(tuple(left_on)), HashPartitioner(tuple(right_on))],
             _JoinPieces(self._kernel(), self._empty(self.left, self.left_columns),
                         self._empty(self.right, self.right_columns)),
             nbytes=max(1, self.left.nbytes + self.right.nbytes),
-            slots=count,
         )
 
     def _gives_right(self, lowering: Lowering) -> bool:

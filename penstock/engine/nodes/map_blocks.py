@@ -27,6 +27,10 @@ class Opaque:
     def __init__(self, value: Any) -> None:
         self.value = value
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the value, a function."""
+        return self.value(*args, **kwargs)
+
 
 @dataclass(frozen=True, eq=False)
 class MapPandas(FrameNode):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from penstock.blocks import concat_tables
 from penstock.engine.kernels.partition import hash_partition
 from penstock.engine.kernels.sort_splitters import choose_splitters, range_partition
 
@@ -14,22 +12,25 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-_SAMPLED_ROWS = 100_000
-
 
 @dataclass(frozen=True)
 class HashPartitioner:
     """Equal keys meet in one partition; no order between partitions."""
 
     keys: tuple[str, ...]
-    npartitions: int
+    npartitions: int = 1
+    salt: int = 0
     ordered: bool = False
 
-    def fit(self, tables: Sequence[pa.Table], npartitions: int) -> HashPartitioner:
-        return replace(self, npartitions=npartitions)
+    def sample(self, table: pa.Table, rows: int) -> pa.Table:
+        return table.slice(0, 0)
+
+    def fit(self, sample: pa.Table, npartitions: int) -> HashPartitioner:
+        # with the same salt, rows that fell together would fall together again
+        return replace(self, npartitions=npartitions, salt=self.salt + 1)
 
     def split(self, table: pa.Table) -> tuple[pa.Table, np.ndarray]:
-        return hash_partition(table, list(self.keys), self.npartitions)
+        return hash_partition(table, list(self.keys), self.npartitions, salt=self.salt)
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,21 @@ class RangePartitioner:
     ordered: bool = True
 
     @property
-    def npartitions(self) -> int | None:
-        return None if self.splitters is None else self.splitters.num_rows + 1
+    def npartitions(self) -> int:
+        return 1 if self.splitters is None else self.splitters.num_rows + 1
 
-    def fit(self, tables: Sequence[pa.Table], npartitions: int) -> RangePartitioner:
-        sample = concat_tables([_sample(table.select(list(self.by)), len(tables)) for table in tables])
+    def sample(self, table: pa.Table, rows: int) -> pa.Table:
+        import numpy as np
+
+        keys = table.select(list(self.by))
+        if keys.num_rows <= rows:
+            return keys
+        # evenly spaced rows would resonate with periodic data
+        chosen = np.random.default_rng(keys.num_rows).choice(keys.num_rows, rows, replace=False)
+        chosen.sort()
+        return keys.take(chosen)
+
+    def fit(self, sample: pa.Table, npartitions: int) -> RangePartitioner:
         splitters = choose_splitters(
             sample, list(self.by), list(self.ascending), self.na_position, npartitions
         )
@@ -57,15 +68,3 @@ class RangePartitioner:
         return range_partition(
             table, list(self.by), self.splitters, list(self.ascending), self.na_position
         )
-
-
-def _sample(table: pa.Table, tables: int) -> pa.Table:
-    import numpy as np
-
-    wanted = max(256, _SAMPLED_ROWS // max(1, tables))
-    if table.num_rows <= wanted:
-        return table
-    # evenly spaced rows would resonate with periodic data
-    rows = np.random.default_rng(table.num_rows).choice(table.num_rows, wanted, replace=False)
-    rows.sort()
-    return table.take(rows)

@@ -175,15 +175,14 @@ class Shuffle(FrameNode):
         return (columns | frozenset(self.on),)
 
     def lower(self, lowering: Lowering) -> Blocks:
-        count = self.partitions or lowering.partitions_for(self.input.nbytes)
         return exchange(
             lowering,
             self.name,
             [lowering.blocks(self.input)],
-            [HashPartitioner(self.on, count)],
+            [HashPartitioner(self.on)],
             partial(_joined, self.schema.arrow),
             nbytes=max(1, self.input.nbytes),
-            slots=count,
+            slots=self.partitions,
         )
 
     def describe(self) -> str:

@@ -76,6 +76,7 @@ class Cumulative(FrameNode):
 
 
 States = dict[str, CumulativeState]
+Options = tuple[str, bool, tuple[str, ...]]
 
 
 def _cumulate(
@@ -93,11 +94,12 @@ def _cumulate(
     return table, after
 
 
-def _with_total(options: tuple, table: pa.Table) -> tuple[pa.Table, States]:
-    return table, _cumulate(*options, table, None)[1]
+def _with_total(options: Options, table: pa.Table) -> tuple[pa.Table, States]:
+    function, skipna, columns = options
+    return table, _cumulate(function, skipna, columns, table, None)[1]
 
 
-def _advance(options: tuple, states: States | None, totals: States) -> States:
+def _advance(options: Options, states: States | None, totals: States) -> States:
     if states is None:
         return totals
     function, skipna, columns = options
@@ -116,8 +118,9 @@ def _joined(function: str, state: CumulativeState, total: CumulativeState) -> Cu
     return CumulativeState(after.value, total.missing)
 
 
-def _run(options: tuple, table: pa.Table, states: States | None) -> pa.Table:
-    return _cumulate(*options, table, states)[0]
+def _run(options: Options, table: pa.Table, states: States | None) -> pa.Table:
+    function, skipna, columns = options
+    return _cumulate(function, skipna, columns, table, states)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +184,7 @@ def _shift(
 ) -> pa.Table:
     for name in columns:
         position = table.schema.get_field_index(name)
-        edges = [_edge(edge, name) for edge in (before, after)]
+        edges = (_edge(before, name), _edge(after, name))
         if difference:
             moved = diff(table.column(name), periods, *edges)
         else:

@@ -9,21 +9,22 @@ partitions are the same whatever the number of workers.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from penstock.blocks import compact, concat_tables
+from penstock.engine.primitives.exchange_plan import Partitioner, Portion, Sizes, packed
 from penstock.scheduler import PartitionStore, current_pool
 from penstock.scheduler.store import current_store
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from penstock.scheduler import Handle
+    from penstock.scheduler import Handle, Reservation
 
 # A partition this many times its target is cut again before it is gathered.
 _SKEW = 1.5
@@ -34,68 +35,6 @@ _SCATTER_COPIES = 1.5
 _CUT_WORKSPACE = 32 << 20
 # Seconds to wait for other tasks before memory is taken that only waiting ones have claimed.
 _PATIENCE = 5.0
-
-
-class Partitioner(Protocol):
-    """Decides which partition a row belongs to."""
-
-    @property
-    def ordered(self) -> bool:
-        """Partitions are ranges, found from samples, in the order of the result."""
-        ...
-
-    @property
-    def npartitions(self) -> int:
-        """Number of partitions once fitted."""
-        ...
-
-    def sample(self, table: pa.Table, rows: int) -> pa.Table:
-        """Return about `rows` rows of what `fit` looks at."""
-        ...
-
-    def fit(self, sample: pa.Table, npartitions: int) -> Partitioner:
-        """Return a partitioner of at most `npartitions`, other than this one."""
-        ...
-
-    def split(self, table: pa.Table) -> tuple[pa.Table, np.ndarray]:
-        """Return the rows sorted by partition and the offsets (npartitions + 1) of each."""
-        ...
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """How an exchange is dimensioned.
-
-    Attributes
-    ----------
-    wanted : int
-        Partitions expected to be needed.
-    slots : int
-        Gather tasks.
-    prescribed : bool
-        There must be as many partitions as slots, however little data there is.
-    partition : int
-        Bytes that one gather task is meant to take.
-    pending : int
-        Up to so many bytes one gather task takes everything.
-    buffer : int or None
-        Bytes in memory that are flushed at once; None leaves that to the memory pool.
-    """
-
-    wanted: int
-    slots: int
-    prescribed: bool
-    partition: int
-    pending: int
-    buffer: int | None = None
-
-
-@dataclass
-class Portion:
-    """What one gather task takes: partitions of each side's stores."""
-
-    nbytes: int
-    parts: list[list[tuple[PartitionStore, int]]]
 
 
 class Exchange:
@@ -117,7 +56,7 @@ class Exchange:
         self._partitioners = list(partitioners)
         self._ordered = any(partitioner.ordered for partitioner in partitioners)
         self._empty: list[pa.Table | None] = [None] * self.sides
-        self._arrived: dict[int, int] = {}
+        self._arrived: set[int] = set()
         self._waiting: dict[int, tuple[int, Handle]] = {}
         self._looked = 0
         self._enough = 0
@@ -138,21 +77,20 @@ class Exchange:
                 raise ValueError(f"the exchange of {self.name} is closed")
             if self._empty[side] is None:
                 self._empty[side] = compact(table.slice(0, 0))
-            scattering = bool(self._stores)
-            if not scattering:
+            waits = not self._stores
+            if waits:
                 self._wait(side, index, table)
                 if not self._is_enough(index):
                     return table.num_rows
                 self._open()
-        if scattering:
-            self._scatter(side, index, table)
-        else:
-            del table
+        if waits:
             self._scatter_waiting()
-        return self._arrived.get(index, 0) if not scattering else table.num_rows
+        else:
+            self._scatter(side, index, table)
+        return table.num_rows
 
     def _wait(self, side: int, index: int, table: pa.Table) -> None:
-        self._arrived[index] = table.num_rows
+        self._arrived.add(index)
         if table.num_rows:
             handle = current_store().put(compact(table))
             current_pool().handed_over(handle.nbytes)
@@ -245,7 +183,7 @@ class Exchange:
             parts = self._cut_again(partition, pieces) if pieces > 1 else []
             whole = Portion(nbytes, [[(store, partition)] for store in self._stores])
             portions += parts or [whole]
-        self._portions = _packed(portions, self.sizes.slots, self._fill())
+        self._portions = packed(portions, self.sizes.slots, self._fill())
         self._samples.clear()
         return len(self._portions)
 
@@ -349,19 +287,3 @@ class Exchange:
             handle.free()
         for store in (*self._stores, *self._finer):
             store.close()
-
-
-def _packed(portions: list[Portion], slots: int, fill: int) -> list[Portion]:
-    """Join neighbours of up to `fill` bytes together, and more while there are too many."""
-    while True:
-        packed: list[Portion] = []
-        for portion in portions:
-            last = packed[-1] if packed else None
-            if last is not None and last.nbytes + portion.nbytes <= fill:
-                parts = [a + b for a, b in zip(last.parts, portion.parts, strict=True)]
-                packed[-1] = Portion(last.nbytes + portion.nbytes, parts)
-            else:
-                packed.append(portion)
-        if len(packed) <= slots:
-            return packed
-        fill = max(1, 2 * fill)

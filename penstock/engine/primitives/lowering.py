@@ -16,6 +16,8 @@ from penstock.scheduler.graph import Graph, Stage
 _GATHER_COPIES = 5
 _MIN_BLOCK = 1 << 20
 _MAX_BLOCK = 64 << 20
+# Larger partitions make neither spilling nor sorting faster, and keep workers idle.
+_MAX_PARTITION = 128 << 20
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,13 @@ class Lowering:
         Tasks that may run at the same time.
     budget : int
         Bytes that all tasks and stored blocks may take together.
+    exchange_bytes : int or None
+        Bytes that one exchange may hold in memory; None leaves it to the memory pool.
     """
 
     workers: int = 2
     budget: int = 1 << 30
+    exchange_bytes: int | None = None
     uses: Counter[Node] = field(default_factory=Counter)
     graph: Graph = field(default_factory=Graph)
     resources: list[Resource] = field(default_factory=list)
@@ -71,7 +76,9 @@ class Lowering:
     @property
     def partition_bytes(self) -> int:
         """Target bytes of a partition that one task gathers whole."""
-        return int(max(_MIN_BLOCK, self.budget // (self.workers * _GATHER_COPIES)))
+        share = self.budget // (self.workers * _GATHER_COPIES)
+        target = int(min(_MAX_PARTITION, max(_MIN_BLOCK, share)))
+        return target if self.exchange_bytes is None else max(1, min(target, self.exchange_bytes))
 
     def blocks(self, node: Node) -> Blocks:
         """Return the blocks of `node`, adding its stages when it is new."""

@@ -1,6 +1,7 @@
 """The optimizer: a tuple of rules, each a pure function from plan to plan.
 
-Their order matters: numbers are dropped or pushed into readers before filters
+Their order matters: many calls become one node before anything else walks the
+plan, numbers are dropped or pushed into readers before filters
 look for a reader to go into, projections come after all rewriting of columns,
 and blocks are sized last, by what is left to be read. Common subexpressions
 need no rule: nodes are interned. Elementwise operations on arrays become one
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from functools import partial
 
 from penstock.engine.plan import Node
+from penstock.engine.rules.calls import group_calls
 from penstock.engine.rules.elementwise import fuse_elementwise
 from penstock.engine.rules.filters import push_filters
 from penstock.engine.rules.heads import push_heads
@@ -28,6 +30,7 @@ Rule = Callable[[Node], Node]
 def rules(block_bytes: int) -> tuple[Rule, ...]:
     """Return the rules in the order in which they run."""
     return (
+        group_calls,
         merge_selects,
         push_heads,
         push_projections,

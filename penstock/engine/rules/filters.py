@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from penstock.engine.expr import Call, Column, Expr, columns_of, substitute
+from penstock.engine.expr import (
+    CONSTANT,
+    INFIX,
+    Call,
+    Column,
+    Expr,
+    columns_of,
+    substitute,
+    walk,
+)
+from penstock.engine.kernels.elementwise import OPS
 from penstock.engine.nodes.filter import Filter
 from penstock.engine.nodes.select import Select
 from penstock.engine.nodes.sort import Shuffle, Sort
 from penstock.engine.nodes.sources import ReadFrame
-from penstock.engine.plan import Node, count_uses, transform
+from penstock.engine.plan import FrameNode, Node, count_uses, transform_frames
 
 
 def push_filters(root: Node) -> Node:
@@ -17,13 +27,13 @@ def push_filters(root: Node) -> Node:
     uses = count_uses(root)
     shared = {node for node, count in uses.items() if count > 1}
 
-    def push(node: Node) -> Node:
+    def push(node: FrameNode) -> FrameNode:
         if not isinstance(node, Filter):
             return node
         below = node.input
         if below in shared:
             return node
-        if isinstance(below, Filter):
+        if isinstance(below, Filter) and is_total(node.predicate):
             both = Call("and", (below.predicate, node.predicate))
             return push(Filter(below.input, both))
         if isinstance(below, Select):
@@ -37,11 +47,30 @@ def push_filters(root: Node) -> Node:
             if columns_of(node.predicate) <= frozenset(below.schema.columns):
                 predicate = node.predicate
                 if below.predicate is not None:
+                    if not is_total(predicate):
+                        return node
                     predicate = Call("and", (below.predicate, predicate))
                 return replace(below, predicate=predicate)
         return node
 
-    return transform([root], push)[0]
+    return transform_frames(root, push)
+
+
+# Operations with a result for any value. Others, such as casts, may raise for rows that an
+# earlier filter drops, and must not see them.
+_TOTAL = {
+    *INFIX, CONSTANT, "invert", "neg", "abs", "isna", "notna", "isin", "between", "round",
+    "fillna", "str.len", "str.contains", "str.startswith", "str.endswith", "str.lower",
+    "str.upper", "str.strip", "str.slice", *(name for name, op in OPS.items() if op.is_property),
+} - {"pow"}  # fmt: skip
+
+
+def is_total(predicate: Expr) -> bool:
+    """Return whether `predicate` has a value for each row, whatever it holds."""
+    return all(
+        not isinstance(part, Call) or part.op in _TOTAL
+        for part in walk(predicate)
+    )
 
 
 def _is_cheap(predicate: Expr, inner: dict[str, Expr]) -> bool:

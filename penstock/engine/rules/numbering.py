@@ -7,13 +7,13 @@ from dataclasses import replace
 from penstock.engine.nodes.numbering import NumberRows
 from penstock.engine.nodes.select import Select
 from penstock.engine.nodes.sources import ReadFrame
-from penstock.engine.plan import Node, transform
+from penstock.engine.plan import FrameNode, Node, transform_frames
 
 
 def push_numbering(root: Node) -> Node:
     """Return the plan in which rows are numbered as early, and as cheaply, as can be."""
 
-    def push(node: Node) -> Node:
+    def push(node: FrameNode) -> FrameNode:
         if not isinstance(node, NumberRows):
             return node
         below = node.input
@@ -24,4 +24,4 @@ def push_numbering(root: Node) -> Node:
                 return replace(below, row_numbers=True)
         return node
 
-    return transform([root], push)[0]
+    return transform_frames(root, push)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from penstock.engine.nodes.bag_sources import ReadText
 from penstock.engine.nodes.sources import ReadFrame
 from penstock.engine.plan import Node, transform
 
@@ -18,7 +19,7 @@ def size_blocks(root: Node, *, block_bytes: int) -> Node:
     """
 
     def size(node: Node) -> Node:
-        if isinstance(node, ReadFrame) and node.target_bytes is None:
+        if isinstance(node, ReadFrame | ReadText) and node.target_bytes is None:
             return replace(node, target_bytes=block_bytes)
         return node
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from penstock.io.csv.dialect import Dialect
 
+_PIECE = 1 << 20
+"""Bytes that Arrow parses at a time: few enough for its buffers to stay in the cache."""
+
 _MARK = "\x02missing\x03"
 """Field of the row that tells pandas' tokenizer how many fields a record has."""
 
@@ -42,6 +45,15 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Marks:
+    """Which bytes that call for care may occur in a block."""
+
+    quotes: bool = True
+    crosses: bool = True
+    """The letter x, as in a hexadecimal number."""
+
+
+@dataclass(frozen=True)
 class Where:
     """Names the place of a block in errors."""
 
@@ -59,12 +71,16 @@ class Where:
         return f"{self.uri}, line {before + lines + 1}"
 
 
+_ANY_MARKS = Marks()
+
+
 def parse_block(
     data: pa.Buffer,
     columns: Sequence[Column],
     width: int,
     dialect: Dialect,
     where: Where,
+    marks: Marks = _ANY_MARKS,
 ) -> pa.Table:
     """Return the table of whole records.
 
@@ -78,6 +94,8 @@ def parse_block(
         Fields per record.
     dialect : Dialect
     where : Where
+    marks : Marks, optional
+        What is known of the bytes.
 
     Returns
     -------
@@ -91,7 +109,7 @@ def parse_block(
         For a value that is not of its column's type.
     """
     if dialect.arrow_can and data.size < 1 << 31:
-        table = _parse_arrow(data, columns, width, dialect)
+        table = _parse_arrow(data, columns, width, dialect, marks)
         if table is not None:
             return _check_missing(table, columns, where)
     raw = data.to_pybytes()
@@ -109,7 +127,7 @@ def empty_table(columns: Sequence[Column]) -> pa.Table:
 
 
 def _parse_arrow(
-    data: pa.Buffer, columns: Sequence[Column], width: int, dialect: Dialect
+    data: pa.Buffer, columns: Sequence[Column], width: int, dialect: Dialect, marks: Marks
 ) -> pa.Table | None:
     """Return the table, or None where Arrow's parser cannot tell what pandas would."""
     import pyarrow.csv as pacsv
@@ -123,7 +141,8 @@ def _parse_arrow(
         if pa.types.is_dictionary(kind):
             kind = pa.string()
         column_types[str(column.position)] = kind
-    if any(pa.types.is_integer(kind) for kind in column_types.values()) and _has_hex(data):
+    integers = any(pa.types.is_integer(kind) for kind in column_types.values())
+    if integers and marks.crosses and _has_hex(data):
         return None
     if width == 1 and _has_blank_with_spaces(data):
         return None
@@ -141,23 +160,31 @@ def _parse_arrow(
         timestamp_parsers=[pacsv.ISO8601],
         check_utf8=True,
     )
+    quoted = dialect.quotes and marks.quotes
     read = pacsv.ReadOptions(
         use_threads=False,
-        block_size=data.size + 1,
         column_names=[str(i) for i in range(width)],
         encoding="utf8" if dialect.codec == "utf-8" else dialect.codec,
     )
     parse = pacsv.ParseOptions(
         delimiter=dialect.sep,
-        quote_char=dialect.quotechar if dialect.quotes else False,
+        quote_char=dialect.quotechar if quoted else False,
         double_quote=dialect.doublequote,
-        newlines_in_values=dialect.quotes,
+        newlines_in_values=quoted,
         ignore_empty_lines=True,
     )
-    try:
-        table = pacsv.read_csv(pa.BufferReader(data), read, parse, convert)
-    except (pa.ArrowInvalid, UnicodeDecodeError):
-        return None  # ragged, blank or odd: pandas' rules decide
+    # To cut at line ends outside quotes Arrow would look at every byte in an extra pass.
+    sizes = [data.size + 1] if quoted or data.size <= _PIECE else [_PIECE, data.size + 1]
+    table = None
+    for read.block_size in sizes:
+        try:
+            table = pacsv.read_csv(pa.BufferReader(data), read, parse, convert)
+            break
+        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+            if "straddling" not in str(error):  # a record longer than a piece
+                return None  # ragged, blank or odd: pandas' rules decide
+    if table is None:
+        return None
     if not columns:
         return table.select([])
     arrays = []

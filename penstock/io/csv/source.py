@@ -23,7 +23,7 @@ from penstock.io.csv.dialect import Dialect
 from penstock.io.csv.inference import SAMPLE_BYTES, infer_columns, measured_density
 from penstock.io.csv.inputs import CsvInputs
 from penstock.io.csv.layout import Layout
-from penstock.io.csv.reading import Column, Where, empty_table, parse_block
+from penstock.io.csv.reading import Column, Marks, Where, empty_table, parse_block
 from penstock.io.filesystem import expand, read_range
 from penstock.io.source import Capabilities, CarrySource, Pushdown, Split
 from penstock.io.text_records import (
@@ -34,6 +34,7 @@ from penstock.io.text_records import (
     Outcome,
     State,
     Summary,
+    first_of,
     scan_from,
     scan_split,
 )
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 _LEAST_SPLIT = 64 << 10
 _MOST_SPLIT = 64 << 20
+_CROSSES = b"xX"
 _identities = count()
 
 
@@ -67,6 +69,7 @@ class TextPayload:
     width: int = 0
     known: State | None = None
     """The state the split starts in, where fetching it in order told."""
+    marks: Marks = Marks()
 
     @property
     def nbytes(self) -> int:
@@ -315,10 +318,16 @@ class CsvSource(CarrySource):
         info = self.inputs.files[number]
         buffer = read_buffer(info, offset, length, TAIL_LIMIT, self.inputs.storage_options)
         data = buffer[TAIL_LIMIT:]
-        outcomes = (
-            scan_split(data, self.inputs.dialect.separators) if length else (None, None, None)
+        outcomes: tuple[Outcome | None, ...] = (None, None, None)
+        marks = Marks()
+        if length:
+            separators = self.inputs.dialect.separators
+            first_quote, *crosses = first_of(data, (separators.quote, *_CROSSES))
+            outcomes = scan_split(data, separators, first_quote)
+            marks = Marks(first_quote >= 0, max(crosses) >= 0)
+        payload = TextPayload(
+            buffer, TAIL_LIMIT, offset, outcomes, positions, layout.width, None, marks
         )
-        payload = TextPayload(buffer, TAIL_LIMIT, offset, outcomes, positions, layout.width)
         summary = Summary(offset, length, split.first, outcomes, number)
         return payload, summary, None
 
@@ -351,8 +360,9 @@ class CsvSource(CarrySource):
         columns = self._wanted(pushdown, payload.positions)
         if payload.known is not None:
             data, start = pa.py_buffer(payload.buffer), payload.offset
+            marks = payload.marks
         else:
-            data, start = self._whole_records(payload, state, split)
+            data, start, marks = self._whole_records(payload, state, split)
         number = split.location[0]
         where = Where(split.uri, start, lambda: self.inputs.lines_before(number, start))
         if data.size == 0:
@@ -361,15 +371,15 @@ class CsvSource(CarrySource):
             dialect = (
                 self.inputs.stream_dialect if payload.known is not None else self.inputs.dialect
             )
-            table = parse_block(data, columns, payload.width, dialect, where)
+            table = parse_block(data, columns, payload.width, dialect, where, marks)
         if pushdown.limit is not None and table.num_rows > pushdown.limit:
             table = table.take(pa.array(np.arange(pushdown.limit)))
         return self._with_path(table, split, pushdown)
 
     def _whole_records(
         self, payload: TextPayload, state: State | None, split: Split
-    ) -> tuple[pa.Buffer, int]:
-        """Return the bytes of the records that end in this split and their offset."""
+    ) -> tuple[pa.Buffer, int, Marks]:
+        """Return the records that end in this split, their offset, and what occurs in them."""
         if split.first or state is None:
             state = State(FIELD, payload.offset)
         data = payload.data
@@ -387,7 +397,7 @@ class CsvSource(CarrySource):
                     "pass quoting=csv.QUOTE_NONE if quotes are ordinary characters here"
                 )
         if cut < 0:
-            return pa.py_buffer(b""), state.start
+            return pa.py_buffer(b""), state.start, payload.marks
         tail = state.tail
         if tail is None:
             length = payload.offset - state.start
@@ -404,7 +414,12 @@ class CsvSource(CarrySource):
             whole = payload.buffer[begin : payload.room + cut]
         else:
             whole = np.concatenate([np.frombuffer(tail, np.uint8), data[:cut]])
-        return pa.py_buffer(whole), payload.offset - len(tail)
+        quote = self.inputs.dialect.separators.quote
+        marks = Marks(
+            payload.marks.quotes or (quote is not None and quote in tail),
+            payload.marks.crosses or any(cross in tail for cross in _CROSSES),
+        )
+        return pa.py_buffer(whole), payload.offset - len(tail), marks
 
     def _wanted(self, pushdown: Pushdown, positions: tuple[int, ...] | None) -> tuple[Column, ...]:
         columns = self.columns

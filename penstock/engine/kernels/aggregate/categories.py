@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from penstock.engine.kernels.aggregate.spec import AggSpec
-from penstock.engine.kernels.groupby_codes import single_chunk
+from penstock.engine.kernels.groupby_codes import filter_rows, single_chunk
 
 _EMPTY_VALUES = {"sum": 0, "prod": 1, "count": 0, "size": 0, "nunique": 0, "any": 0, "all": 1}
 
@@ -26,7 +26,8 @@ def complete_categories(
     keys, specs
         As given to `finalize`.
     dropna
-        Leave out combinations with a missing key, as given to `partial`.
+        Leave out rows and combinations with a missing key; rows of `table` that have one
+        tell which values there are.
 
     Returns
     -------
@@ -42,16 +43,18 @@ def complete_categories(
     >>> complete_categories(table, ["k"], [AggSpec(None, "size", "n")]).to_pydict()
     {'k': ['b', 'a'], 'n': [3, 0]}
     """
-    codes, sizes, levels = [], [], []
-    for key in keys:
-        column = single_chunk(table[key])
-        if not pa.types.is_dictionary(column.type):
-            column = column.dictionary_encode(null_encoding="mask")
+    levels = [_encoded(single_chunk(table[key])) for key in keys]
+    if dropna:
+        # a value counts although the rest of its key is missing
+        whole = np.logical_and.reduce([level.is_valid().to_numpy(False) for level in levels])
+        table = filter_rows(table, whole)
+        levels = [level.filter(pa.array(whole)) for level in levels]
+    codes, sizes = [], []
+    for column in levels:
         missing = not dropna and column.null_count > 0
         size = len(column.dictionary)
         codes.append(column.indices.fill_null(size).to_numpy(zero_copy_only=False))
         sizes.append(size + missing)
-        levels.append(column)
     total = int(np.prod(sizes))
     present = np.zeros(total, bool)
     if table.num_rows:
@@ -78,6 +81,12 @@ def complete_categories(
         for name in table.column_names
     ]
     return pa.Table.from_arrays(columns, schema=table.schema)
+
+
+def _encoded(column: pa.Array) -> pa.DictionaryArray:
+    if pa.types.is_dictionary(column.type):
+        return column
+    return column.dictionary_encode(null_encoding="mask")
 
 
 def _empty(spec: AggSpec, field: pa.Field, n: int) -> pa.Array:

@@ -136,7 +136,7 @@ def holistic_field(spec: AggSpec, schema: pa.Schema) -> pa.Field | None:
     metadata = None
     if mark is not None and kind == field.type:
         metadata = {b"penstock.dtype": mark}
-    elif mark is not None:
+    elif mark is not None and spec.function != "nunique":
         names = {pa.int64(): b"Int64", pa.float64(): b"Float64"}
         metadata = {b"penstock.dtype": names[kind]} if kind in names else None
     return pa.field(spec.output, kind, metadata=metadata)
@@ -218,11 +218,19 @@ def _quantile(array: pa.Array, groups: Groups, spec: AggSpec) -> pa.Array:
             step = (above - below) * share
             result = below + np.floor(step).astype(np.int64)
             result += (result < 0) & (np.floor(step) != step)  # towards the epoch, as pandas
+        elif spec.function == "median":
+            # pandas' own way: infinities of one sign have a middle
+            result = _middle(below.astype(np.float64), above.astype(np.float64), share)
         else:
             result = _interpolate(below.astype(np.float64), above.astype(np.float64), share)
     if pa.types.is_temporal(array.type):
         return typed(np.where(empty, 0, result), target, empty)
     return from_floats(np.where(empty, np.nan, result), target)
+
+
+def _middle(below: np.ndarray, above: np.ndarray, share: np.ndarray) -> np.ndarray:
+    with np.errstate(all="ignore"):
+        return np.where(share == 0, below, (below + above) / 2)
 
 
 def _interpolate(below: np.ndarray, above: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -281,7 +289,7 @@ def _apply(array: pa.Array, groups: Groups, spec: AggSpec) -> pa.Array:
         function(series.iloc[start:stop])
         for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
     ]
-    return array_from_series(pd.Series(results))
+    return array_from_series(pd.Series(results)) if results else array.slice(0, 0)
 
 
 HOLISTIC: dict[str, Holistic] = {

@@ -173,6 +173,12 @@ def _choose(args: list[Any], *, keep: bool) -> Any:
     if isinstance(other, pa.Array):
         if other.type != array.type or pa.types.is_dictionary(array.type):
             return NotImplemented
+    elif is_missing(other) and pa.types.is_dictionary(array.type):
+        missing = pa.scalar(None, array.indices.type)
+        codes = [array.indices, missing] if keep else [missing, array.indices]
+        return pa.DictionaryArray.from_arrays(
+            pc.if_else(condition, *codes), array.dictionary, ordered=array.type.ordered
+        )
     elif is_missing(other):
         other = pa.scalar(None, array.type)
     else:

@@ -1,0 +1,68 @@
+"""The data all engines read: generated once, kept in a folder."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+GENERATOR = Path(__file__).resolve().parents[1] / "data-gen" / "generate-data.py"
+ROWS = 12_000_000
+TASKS = 100_000
+_TRIPS = "yellow_tripdata_2024-01"
+
+
+def default_folder() -> Path:
+    """Return a folder of this user's own under the system's temporary directory."""
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    return Path(tempfile.gettempdir(), f"penstock-benchmarks-{user}")
+
+
+def private(folder: Path) -> Path:
+    """Make `folder` with mode 0700, or check that what is there belongs to this user.
+
+    Anybody may make a folder under the system's temporary directory before us.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != os.getuid()):
+        raise PermissionError(f"{folder} is not a directory of this user: choose another by --data")
+    return folder
+
+
+def prepare(folder: Path, scale: float) -> SimpleNamespace:
+    """Generate what is not there yet and return where it is.
+
+    Parameters
+    ----------
+    folder : path
+        Where data of all sizes are kept.
+    scale : float
+        Share of the full 12,000,000 rows and 100,000 tasks.
+    """
+    rows = max(1, round(ROWS * scale))
+    place = folder / f"rows-{rows}"
+    files = {kind: place / f"{_TRIPS}.{kind}" for kind in ("csv", "parquet")}
+    for kind, path in files.items():
+        if not path.exists():  # files appear under their names only when complete
+            options = ["--rows", str(rows), "--format", kind, "--output", str(place)]
+            subprocess.run([sys.executable, str(GENERATOR), "taxi", *options], check=True)
+    return SimpleNamespace(
+        rows=rows,
+        tasks=max(1, round(TASKS * scale)),
+        csv=str(files["csv"]),
+        parquet=str(files["parquet"]),
+        zones=str(place / "taxi_zone_lookup.csv"),
+    )
+
+
+def warm(inputs: SimpleNamespace) -> None:
+    """Read the files once, so that no engine pays for the disk before the others."""
+    for path in (inputs.csv, inputs.parquet, inputs.zones):
+        with open(path, "rb", buffering=0) as file:
+            while file.read(1 << 22):
+                pass

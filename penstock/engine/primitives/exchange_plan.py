@@ -1,0 +1,90 @@
+"""How an exchange is dimensioned and what its gather tasks take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+    from penstock.scheduler import PartitionStore
+
+
+class Partitioner(Protocol):
+    """Decides which partition a row belongs to."""
+
+    @property
+    def ordered(self) -> bool:
+        """Partitions are ranges, found from samples, in the order of the result."""
+        ...
+
+    @property
+    def npartitions(self) -> int:
+        """Number of partitions once fitted."""
+        ...
+
+    def sample(self, table: pa.Table, rows: int) -> pa.Table:
+        """Return about `rows` rows of what `fit` looks at."""
+        ...
+
+    def fit(self, sample: pa.Table, npartitions: int) -> Partitioner:
+        """Return a partitioner of at most `npartitions`, other than this one."""
+        ...
+
+    def split(self, table: pa.Table) -> tuple[pa.Table, np.ndarray]:
+        """Return the rows sorted by partition and the offsets (npartitions + 1) of each."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How an exchange is dimensioned.
+
+    Attributes
+    ----------
+    wanted : int
+        Partitions expected to be needed.
+    slots : int
+        Gather tasks.
+    prescribed : bool
+        There must be as many partitions as slots, however little data there is.
+    partition : int
+        Bytes that one gather task is meant to take.
+    pending : int
+        Up to so many bytes one gather task takes everything.
+    buffer : int or None
+        Bytes in memory that are flushed at once; None leaves that to the memory pool.
+    """
+
+    wanted: int
+    slots: int
+    prescribed: bool
+    partition: int
+    pending: int
+    buffer: int | None = None
+
+
+@dataclass
+class Portion:
+    """What one gather task takes: partitions of each side's stores."""
+
+    nbytes: int
+    parts: list[list[tuple[PartitionStore, int]]]
+
+
+def packed(portions: list[Portion], slots: int, fill: int) -> list[Portion]:
+    """Join neighbours of up to `fill` bytes together, and more while there are too many."""
+    while True:
+        packed: list[Portion] = []
+        for portion in portions:
+            last = packed[-1] if packed else None
+            if last is not None and last.nbytes + portion.nbytes <= fill:
+                parts = [a + b for a, b in zip(last.parts, portion.parts, strict=True)]
+                packed[-1] = Portion(last.nbytes + portion.nbytes, parts)
+            else:
+                packed.append(portion)
+        if len(packed) <= slots:
+            return packed
+        fill = max(1, 2 * fill)
