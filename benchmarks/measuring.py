@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -105,8 +106,7 @@ def _run(
         figures.kills += 1
         return None
     if run.returncode != 0:
-        lines = run.stderr.strip().splitlines() or [f"exit status {run.returncode}"]
-        figures.failures.append(lines[-1])
+        figures.failures.append(_cause(run.stderr) or f"exit status {run.returncode}")
         return None
     given_back = json.loads(answer_file.read_text("utf-8"))
     answer = given_back["answer"]
@@ -122,6 +122,15 @@ def _run(
     if given_back["figure"] is not None:
         figures.own.append(given_back["figure"])
     return answer
+
+
+def _cause(stderr: str) -> str | None:
+    # A message may go on for many lines: what counts is the line with the exception's name.
+    found = re.findall(
+        r"^[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt)\b.*", stderr, re.MULTILINE
+    )
+    lines = found or stderr.strip().splitlines()
+    return lines[-1] if lines else None
 
 
 def run_scenario(

@@ -9,18 +9,24 @@ from typing import TYPE_CHECKING, Any
 from penstock.collections.base import noted
 from penstock.collections.framelike import FrameLike
 from penstock.collections.rows import labelled
+from penstock.engine.kernels.concat import common_type
+from penstock.engine.kernels.convert import nullable_dtype
 from penstock.engine.nodes.concat import Concat, SideBySide
 from penstock.engine.nodes.join import Columns, Join
 from penstock.engine.nodes.numbering import RowPositions
-from penstock.engine.nodes.select import ResetIndex, SetIndex
+from penstock.engine.nodes.select import ResetIndex, SetIndex, project
 from penstock.engine.nodes.sort import in_order
 from penstock.engine.schema import FrameSchema, unique_names
 from penstock.errors import SchemaError, UnsupportedError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from penstock.collections.frame import DataFrame
     from penstock.engine.plan import FrameNode
 
+# Columns that index levels become for a join: keys, and labels that are carried along.
+_KEY, _LABEL = "__key_", "__label_"
 _HOW = ("inner", "left", "right", "outer", "cross", "semi", "anti")
 
 
@@ -45,9 +51,9 @@ def merge(
         raise ValueError(f"how={how!r}: must be one of {', '.join(_HOW)}")
     left, right = as_frame(left), as_frame(right)
     keys_left, keys_right = _keys(left, right, how, on, left_on, right_on, left_index, right_index)
-    left_plan, on_left = _keyed(left, keys_left, left_index)
-    right_plan, on_right = _keyed(right, keys_right, right_index)
     keep_index = left_index and right_index
+    left_plan, on_left = _keyed(left, keys_left, left_index, labels=right_index)
+    right_plan, on_right = _keyed(right, keys_right, right_index, labels=left_index)
     left_columns, right_columns = _named(
         left_plan.schema, right_plan.schema, on_left, on_right, suffixes,
         shared=_shared_keys(left_plan.schema, right_plan.schema, on_left, on_right, keep_index),
@@ -55,16 +61,18 @@ def merge(
     )  # fmt: skip
     if how == "right":
         right_plan = RowPositions(in_order(right_plan))
-    else:
+    elif how != "outer":  # whose rows are ordered by key
         left_plan = RowPositions(in_order(left_plan))
     mark = "_merge" if indicator is True else indicator or None
     node: FrameNode = Join(
         left_plan, right_plan, on_left, on_right, left_columns, right_columns, how,
         mark, validate, broadcast,
     )  # fmt: skip
-    if keep_index or (left_index != right_index):
-        node = _with_index(node, left, right, left_index, right_index, on_left, left_columns,
-                           right_columns, on_right)  # fmt: skip
+    node = in_order(node) if how == "outer" else node
+    if keep_index:
+        node = _with_common_index(node, left, right, on_left, left_columns)
+    elif left_index or right_index:
+        node = _with_index_of(node, right if left_index else left, how, left_index)
     return DataFrame(noted(node))
 
 
@@ -116,17 +124,24 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _keyed(
-    frame: DataFrame, labels: list[Any], by_index: bool
+    frame: DataFrame, keys: list[Any], by_index: bool, *, labels: bool
 ) -> tuple[FrameNode, tuple[str, ...]]:
-    """Return the plan to join, without an index, and its key columns."""
-    if not by_index:
+    """Return the plan to join, without an index, and its key columns.
+
+    With `labels`, the index of a frame that is joined by columns goes along as columns.
+    """
+    if by_index or labels:
+        plan = in_order(labelled(frame.plan))
+        prefix = _KEY if by_index else _LABEL
+        names = tuple(f"{prefix}{level}__" for level in range(len(plan.schema.index)))
+        plan = ResetIndex(plan, names, names)
+        if by_index:
+            return plan, names
+    else:
         plan = in_order(frame.plan)
         if plan.schema.index:
             plan = ResetIndex(plan, (), (), drop=True)
-        return plan, tuple(plan.schema.column(label) for label in labels)
-    plan = in_order(labelled(frame.plan))
-    names = tuple(f"__key_{level}__" for level in range(len(plan.schema.index)))
-    return ResetIndex(plan, names, names), names
+    return plan, tuple(plan.schema.column(key) for key in keys)
 
 
 def _shared_keys(
@@ -199,37 +214,34 @@ def label_of(schema: FrameSchema, name: str) -> Any:
     return schema.labels[schema.columns.index(name)]
 
 
-def _with_index(
+def _with_common_index(
     node: FrameNode,
     left: DataFrame,
     right: DataFrame,
-    left_index: bool,
-    right_index: bool,
     on_left: tuple[str, ...],
     left_columns: Columns,
-    right_columns: Columns,
-    on_right: tuple[str, ...],
 ) -> FrameNode:
-    """Make the key columns of index joins the index of the result, as pandas does."""
-    if left_index:
-        names = {source: name for source, name, _ in left_columns}
-        keys = tuple(names[key] for key in on_left)
-        frame = left
-    else:
-        names = {source: name for source, name, _ in right_columns}
-        keys = tuple(names[key] for key in on_right)
-        frame = right
-    index_names = frame.plan.schema.index_names or (None,)
-    if left_index and right_index:
-        others = right.plan.schema.index_names or (None,)
-        index_names = tuple(a if a == b else None for a, b in zip(index_names, others, strict=True))
-        return SetIndex(node, keys, index_names)
-    # one side by index, the other by column: pandas keeps the index of the column's side
-    kept = right if left_index else left
-    raise UnsupportedError(
-        f"merging an index with a column is not supported for {type(kept).__name__}; "
-        "use reset_index() and merge on columns"
-    )
+    """Make the keys, which were the index of both sides, the index of the result."""
+    names = {source: name for source, name, _ in left_columns}
+    index_names = left.plan.schema.index_names or (None,)
+    others = right.plan.schema.index_names or (None,)
+    common = tuple(a if a == b else None for a, b in zip(index_names, others, strict=True))
+    return SetIndex(node, tuple(names[key] for key in on_left), common)
+
+
+def _with_index_of(node: FrameNode, side: DataFrame, how: str, left_index: bool) -> FrameNode:
+    """Give the rows the labels they had on the side that was joined by columns, as pandas does."""
+    if how not in ("inner", "right" if left_index else "left"):
+        raise UnsupportedError(
+            f"merge how={how!r} of an index with columns would make labels for rows that have "
+            "none; use reset_index() and merge on columns"
+        )
+    columns = node.schema.columns
+    labels = tuple(name for name in columns if name.startswith(_LABEL))
+    index_names = side.plan.schema.index_names or (None,) * len(labels)
+    node = SetIndex(node, labels, index_names)
+    kept = tuple(name for name in node.schema.columns if not name.startswith(_KEY))
+    return project(node, kept)
 
 
 def concat(
@@ -277,8 +289,6 @@ def concat(
 
 
 def _united_schema(plans: list[FrameNode], join: str) -> FrameSchema:
-    import pyarrow as pa
-
     schemas = [plan.schema for plan in plans]
     depth = {len(schema.index) for schema in schemas}
     if len(depth) > 1:
@@ -289,9 +299,11 @@ def _united_schema(plans: list[FrameNode], join: str) -> FrameSchema:
         for field, label in zip(schema.fields, schema.labels, strict=True):
             fields[field.name] = _common_field(fields.get(field.name), field)
             labels[field.name] = label
+    common = set.intersection(*(set(schema.columns) for schema in schemas))
     if join == "inner":
-        common = set.intersection(*(set(schema.columns) for schema in schemas))
         fields = {name: field for name, field in fields.items() if name in common}
+    else:
+        fields.update({n: _with_missing(f) for n, f in fields.items() if n not in common})
     index_fields = tuple(schemas[0].index_fields)
     for schema in schemas[1:]:
         index_fields = tuple(
@@ -310,16 +322,22 @@ def _united_schema(plans: list[FrameNode], join: str) -> FrameSchema:
     )
 
 
-def _common_field(known: Any, field: Any) -> Any:
+def _common_field(known: pa.Field | None, field: pa.Field) -> pa.Field:
     import pyarrow as pa
 
-    if known is None or known.type == field.type:
-        return field if known is None else known
-    schema = pa.unify_schemas(
-        [pa.schema([known.remove_metadata()]), pa.schema([field.remove_metadata()])],
-        promote_options="permissive",
-    )
-    return schema.field(0)
+    if known is None:
+        return field
+    kind = common_type(known.type, field.type, field.name)
+    marked = next((one for one in (known, field) if one.type == kind and one.metadata), None)
+    return pa.field(field.name, kind, metadata=None if marked is None else marked.metadata)
+
+
+def _with_missing(field: pa.Field) -> pa.Field:
+    """Return the field of a column that some frame lacks: pandas makes integers floats for it."""
+    import pyarrow as pa
+
+    plain = pa.types.is_integer(field.type) and nullable_dtype(field) is None
+    return pa.field(field.name, pa.float64()) if plain else field
 
 
 def _beside(members: list[Any]) -> DataFrame:

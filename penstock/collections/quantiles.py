@@ -10,6 +10,7 @@ from penstock.engine.expr import Call, Column
 from penstock.engine.nodes.concat import SideBySide
 from penstock.engine.nodes.filter import Filter
 from penstock.engine.nodes.quantile import Quantile
+from penstock.engine.nodes.select import ResetIndex
 from penstock.engine.nodes.sources import Persisted
 from penstock.engine.plan import FrameNode
 from penstock.errors import SchemaError
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def quantile(frame: FrameLike, q: Any, numeric_only: bool, interpolation: str) -> Any:
+def quantile(
+    frame: FrameLike, q: Any, numeric_only: bool, interpolation: str, name: Any = None
+) -> Any:
     """Return exact quantiles of each column; see `DataFrame.quantile`."""
     from penstock.collections.scalar import Row, Scalar
     from penstock.collections.series import Series
@@ -35,15 +38,17 @@ def quantile(frame: FrameLike, q: Any, numeric_only: bool, interpolation: str) -
         raise SchemaError("quantile: there are no numeric columns")
     columns = tuple(((name, name, label),) for name, label, _ in chosen)
     rows: FrameNode = SideBySide(nodes, columns) if len(nodes) > 1 else nodes[0]
+    if not many:  # the quantile labels no row
+        rows = ResetIndex(rows, (), (), drop=True)
     items = tuple((name, label, Column(name)) for name, label, _ in chosen)
     if isinstance(frame, Series):
-        name, label, expr = items[0]
+        _, label, expr = items[0]
         return Series(noted(rows), expr, label) if many else Scalar(noted(rows), expr)
     if many:
         from penstock.collections.frame import DataFrame
 
         return DataFrame(select_plan(noted(rows), items))
-    return Row(noted(rows), items)
+    return Row(noted(rows), items, name)
 
 
 def _of_column(
@@ -61,7 +66,7 @@ def describe(frame: FrameLike, percentiles: Any) -> Describe:
     """Return the summary of the numeric columns; see `DataFrame.describe`."""
     from penstock.collections.series import Series
 
-    quantiles = sorted({0.5, *(percentiles if percentiles is not None else (0.25, 0.5, 0.75))})
+    quantiles = sorted({0.25, 0.5, 0.75} if percentiles is None else set(percentiles))
     target: Any = frame if isinstance(frame, Series) else frame[  # type: ignore[index]
         [label for _, label, _ in frame._reducible(True)  # type: ignore[attr-defined]
          if not _is_bool(frame, label)]

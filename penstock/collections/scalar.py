@@ -10,6 +10,7 @@ from penstock.collections.framelike import select_plan
 from penstock.collections.operators import add_operators
 from penstock.engine.expr import CONSTANT, Call, Column, Expr, Literal
 from penstock.engine.nodes.concat import WithScalars
+from penstock.engine.nodes.map_blocks import MapPandas, Opaque
 from penstock.engine.nodes.sources import Persisted
 from penstock.engine.schema import unique_names
 from penstock.errors import UnsupportedError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from penstock.collections.series import Series
     from penstock.engine.plan import FrameNode
 
 
@@ -89,12 +91,16 @@ add_operators(Scalar)
 class Row(Collection):
     """One lazy value per column: what a reduction of a DataFrame gives.
 
-    Computes to a pandas Series labelled by the columns.
+    Computes to a pandas Series labelled by the columns, and has the methods of
+    a Series: ``frame.isna().sum().sum()``.
     """
 
-    def __init__(self, rows: FrameNode, items: tuple[tuple[str, Any, Expr], ...]) -> None:
+    def __init__(
+        self, rows: FrameNode, items: tuple[tuple[str, Any, Expr], ...], name: Any = None
+    ) -> None:
         self._rows = rows
         self._items = items
+        self._name = name
 
     @property
     def plan(self) -> FrameNode:
@@ -104,6 +110,29 @@ class Row(Collection):
     def index(self) -> pd.Index:
         """The labels of the values."""
         return self.plan.schema.label_index
+
+    def to_series(self) -> Series:
+        """Return the values as a lazy Series, labelled by the columns."""
+        import pandas as pd
+
+        from penstock.collections.mapping import collection_of, result_schema
+
+        values = self._promoted()
+        plan = values.plan
+        dtypes = {column.dtype for _, column in plan.schema.meta.items()}
+        example = pd.Series(plan.schema.example.iloc[0], name=None, index=self.index)
+        if len(dtypes) == 1:
+            example = example.astype(dtypes.pop())
+        schema, is_series = result_schema(example, plan, self)
+        node = MapPandas(
+            (plan,), Opaque(_first_row), Opaque(((), {})), schema, (False,), "to-series"
+        )
+        return collection_of(node, is_series)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or not hasattr(_series_class(), name):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return getattr(self.to_series(), name)
 
     def __getitem__(self, label: Any) -> Scalar:
         for _, known, expr in self._items:
@@ -121,7 +150,7 @@ class Row(Collection):
         if not len(frame.columns):
             return pd.Series([], index=frame.columns, dtype="float64")
         row = frame.iloc[0]
-        row.name = None
+        row.name = self._name
         if row.dtype == object and len({str(dtype) for dtype in frame.dtypes}) == 1:
             row = row.astype(frame.dtypes.iloc[0])
         return row
@@ -132,7 +161,7 @@ class Row(Collection):
             (name, label, Column(name))
             for name, label in zip(schema.columns, schema.labels, strict=True)
         )
-        return Row(Persisted(tuple(handles), schema), items)
+        return Row(Persisted(tuple(handles), schema), items, self._name)
 
     def _promoted(self) -> Row:
         """Return the values in the one dtype that pandas gives a Series of them."""
@@ -185,6 +214,16 @@ class Row(Collection):
 
     def __repr__(self) -> str:
         return f"<Row: {', '.join(str(label) for _, label, _ in self._items)}>"
+
+
+def _series_class() -> type:
+    from penstock.collections.series import Series
+
+    return Series
+
+
+def _first_row(frame: pd.DataFrame) -> pd.Series:
+    return frame.iloc[0].rename(None)
 
 
 def with_values(rows: FrameNode, values: FrameNode) -> tuple[FrameNode, Sequence[Expr]]:

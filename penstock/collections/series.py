@@ -216,12 +216,12 @@ class Series(ElementwiseMixin, ReduceMixin, OrderMixin, MapMixin, OutputMixin):
 
     def nlargest(self, n: int = 5, keep: Text = "first") -> Series:
         """Return the `n` largest values, without a full sort."""
-        plan = in_order(labelled(self.dropna().plan))
+        plan = in_order(labelled(self.plan))
         return self._on(TopN(plan, plan.schema.columns, n, False, keep))
 
     def nsmallest(self, n: int = 5, keep: Text = "first") -> Series:
         """Return the `n` smallest values, without a full sort."""
-        plan = in_order(labelled(self.dropna().plan))
+        plan = in_order(labelled(self.plan))
         return self._on(TopN(plan, plan.schema.columns, n, True, keep))
 
     def reset_index(self, drop: bool = False, name: Any = None) -> Any:

@@ -8,7 +8,12 @@ from typing import Any
 import pyarrow as pa
 
 from penstock.engine.expr import CONSTANT, Call, Column, Expr, Literal
-from penstock.engine.kernels.convert import DTYPE_KEY, nullable_dtype, series_from_arrow
+from penstock.engine.kernels.convert import (
+    DTYPE_KEY,
+    example_of,
+    nullable_dtype,
+    series_from_arrow,
+)
 from penstock.engine.kernels.elementwise import OPS, Value, apply_value
 from penstock.engine.kernels.elementwise.registry import plain_scalar, quietly
 from penstock.engine.kernels.missing import is_missing, one_chunk
@@ -168,7 +173,5 @@ def _constant(value: Value) -> Any:
     """Return the one value of a column that repeats it, as pandas gives a scalar."""
     array = value.array[:1]
     if not len(array):  # any value will do to learn what type it leads to
-        type_ = value.array.type
-        plain = type_.value_type if pa.types.is_dictionary(type_) else type_
-        array = pa.nulls(1, type_) if pa.types.is_nested(plain) else pa.array([0]).cast(plain)
+        array = example_of(value.array.type)
     return series_from_arrow(array, Value(array, value.dtype).field).iloc[0]

@@ -125,6 +125,16 @@ class FrameSchema:
         """An empty pandas frame with the labels, dtypes and index of the result."""
         return self.to_pandas(self.arrow.empty_table())
 
+    @cached_property
+    def example(self) -> pd.DataFrame:
+        """A frame of one row, to see what types pandas' own methods give for these."""
+        import pyarrow as pa
+
+        from penstock.engine.kernels.convert import example_of
+
+        arrays = [example_of(field.type) for field in self.arrow]
+        return self.to_pandas(pa.Table.from_arrays(arrays, schema=self.arrow))
+
     def to_pandas(self, table: pa.Table, dtype_backend: Any = None) -> pd.DataFrame:
         """Return `table` (a block or all rows of this schema) as pandas gives it."""
         import pandas as pd
@@ -188,6 +198,8 @@ def _cast(array: pa.Array, field: pa.Field, operation: str) -> pa.Array:
 
     if array.type == field.type:
         return array
+    if array.null_count == len(array):  # no value shows the type; or there is no row
+        return pa.nulls(len(array), field.type)
     try:
         return array.cast(field.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

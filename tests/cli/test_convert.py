@@ -187,6 +187,18 @@ def test_a_type_that_widens_on_the_way_is_read_again(run, tmp_path, target):
         assert sorted(values) == sorted(line.strip() for line in lines)
 
 
+def test_to_parquet_writes_one_file_again_after_a_type_widened(tmp_path):
+    import penstock.dataframe as dd
+
+    lines = [f"{number}\n" for number in range(120_000)]
+    lines[60_123] = "x7\n"
+    (tmp_path / "a.csv").write_text("v\n" + "".join(lines))
+    frame = dd.read_csv(tmp_path / "a.csv", blocksize="64kB")
+    with pytest.warns(UserWarning, match="'v'"):
+        frame.to_parquet(tmp_path / "o.parquet")
+    assert pq.read_metadata(tmp_path / "o.parquet").num_rows == 120_000
+
+
 def test_a_dry_run_reads_no_more_than_the_sample_and_writes_nothing(run, tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("a,b\n" + "1,some text that is long enough to count\n" * 400_000)

@@ -6,6 +6,7 @@ from typing import Any
 
 from penstock.collections.base import noted
 from penstock.collections.framelike import FrameLike
+from penstock.collections.mixins.reduce import is_across
 from penstock.collections.rows import labelled
 from penstock.engine.evaluate import infer_field
 from penstock.engine.nodes.filter import Filter
@@ -67,19 +68,24 @@ class OrderMixin(FrameLike):
 
     def cumsum(self, axis: Any = 0, skipna: bool = True) -> Any:
         """Return running sums."""
-        return self._on(Cumulative(in_order(self.plan), "cumsum", skipna))
+        return self._cumulative("cumsum", axis, skipna)
 
     def cumprod(self, axis: Any = 0, skipna: bool = True) -> Any:
         """Return running products."""
-        return self._on(Cumulative(in_order(self.plan), "cumprod", skipna))
+        return self._cumulative("cumprod", axis, skipna)
 
     def cummax(self, axis: Any = 0, skipna: bool = True) -> Any:
         """Return running maxima."""
-        return self._on(Cumulative(in_order(self.plan), "cummax", skipna))
+        return self._cumulative("cummax", axis, skipna)
 
     def cummin(self, axis: Any = 0, skipna: bool = True) -> Any:
         """Return running minima."""
-        return self._on(Cumulative(in_order(self.plan), "cummin", skipna))
+        return self._cumulative("cummin", axis, skipna)
+
+    def _cumulative(self, function: str, axis: Any, skipna: bool) -> Any:
+        if is_across(axis):
+            return self._across(function, skipna=skipna)  # type: ignore[attr-defined]
+        return self._on(Cumulative(in_order(self.plan), function, skipna))
 
     def shift(self, periods: int = 1, fill_value: Any = None) -> Any:
         """Return values moved down by `periods` rows (up when negative)."""

@@ -80,11 +80,11 @@ class ReduceMixin(FrameLike):
 
     def idxmin(self, axis: Any = 0, skipna: bool = True, numeric_only: bool = False) -> Any:
         """Return the index labels of the first minima."""
-        return self._arg_reduce("idxmin", skipna, numeric_only)
+        return self._arg_reduce("idxmin", axis, skipna, numeric_only)
 
     def idxmax(self, axis: Any = 0, skipna: bool = True, numeric_only: bool = False) -> Any:
         """Return the index labels of the first maxima."""
-        return self._arg_reduce("idxmax", skipna, numeric_only)
+        return self._arg_reduce("idxmax", axis, skipna, numeric_only)
 
     def quantile(self, q: Any = 0.5, numeric_only: bool = False,
                  interpolation: str = "linear") -> Any:  # fmt: skip
@@ -98,13 +98,15 @@ class ReduceMixin(FrameLike):
         """
         from penstock.collections.quantiles import quantile
 
-        return quantile(self, q, numeric_only, interpolation)
+        return quantile(self, q, numeric_only, interpolation, name=q)
 
     def median(self, axis: Any = 0, skipna: bool = True, numeric_only: bool = False) -> Any:
         """Return exact medians."""
-        if axis in (1, "columns"):
+        if is_across(axis):
             return self._across("median", skipna=skipna, numeric_only=numeric_only)
-        return self.quantile(0.5, numeric_only=numeric_only)
+        from penstock.collections.quantiles import quantile
+
+        return quantile(self, 0.5, numeric_only, "linear")
 
     def nunique(self, dropna: bool = True) -> Any:
         """Return the exact numbers of distinct values."""
@@ -115,7 +117,7 @@ class ReduceMixin(FrameLike):
     # -- machinery ------------------------------------------------------------
 
     def _reduce(self, function: str, axis: Any, numeric_only: bool, **options: Any) -> Any:
-        if axis in (1, "columns"):
+        if is_across(axis):
             return self._across(function, numeric_only=numeric_only, **options)
         settings = tuple(sorted(options.items()))
         chosen = self._reducible(numeric_only)
@@ -126,9 +128,11 @@ class ReduceMixin(FrameLike):
         specs = tuple(AggSpec(name, function, name, settings) for name in names)
         return self._reduced(Reduce(plan, specs), chosen)
 
-    def _arg_reduce(self, function: str, skipna: bool, numeric_only: bool) -> Any:
+    def _arg_reduce(self, function: str, axis: Any, skipna: bool, numeric_only: bool) -> Any:
         from penstock.engine.schema import index_column
 
+        if is_across(axis):
+            return self._across(function, numeric_only, skipna=skipna)
         chosen = self._reducible(numeric_only)
         plan = labelled(select_plan(self._rows, chosen))
         if len(plan.schema.index) != 1:
@@ -168,21 +172,30 @@ class ReduceMixin(FrameLike):
         )
 
     def _across(self, function: str, numeric_only: bool = False, **options: Any) -> Any:
-        """Reduce each row over its columns."""
+        """Apply a method of pandas' to each row over its columns."""
         frame = self
         if numeric_only:
             frame = self._like(self._rows, self._reducible(True))
+        example = _across_columns(frame._schema.example, function, options)
         return frame.map_partitions(  # type: ignore[attr-defined]
-            _across_columns, function, options, meta=_meta_across(frame, function, options),
-            _rowwise=True,
+            _across_columns, function, options, meta=example.iloc[:0], _rowwise=True
         )
+
+
+def is_across(axis: Any) -> bool:
+    """Return whether `axis` is the one over the columns.
+
+    Raises
+    ------
+    ValueError
+        When it is neither axis.
+    """
+    if axis in (1, "columns"):
+        return True
+    if axis in (0, "index", "rows", None):
+        return False
+    raise ValueError(f"no axis {axis!r}: it is 0 or 'index', or 1 or 'columns'")
 
 
 def _across_columns(frame: Any, function: str, options: dict[str, Any]) -> Any:
     return getattr(frame, function)(axis=1, **options)
-
-
-def _meta_across(frame: Any, function: str, options: dict[str, Any]) -> Any:
-    return _across_columns(frame._repr_meta(), function, options)
-
-

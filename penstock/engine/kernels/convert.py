@@ -165,6 +165,30 @@ def _with_dtype(field: pa.Field, dtype: str) -> pa.Field:
     return field.with_metadata({DTYPE_KEY: dtype.encode()})
 
 
+def example_of(type_: pa.DataType) -> pa.Array:
+    """Return one value of `type_`, for a run that is only to show what type it leads to.
+
+    Parameters
+    ----------
+    type_ : pyarrow.DataType
+
+    Returns
+    -------
+    pyarrow.Array
+        Null where the type has no plain value.
+
+    Examples
+    --------
+    >>> example_of(pa.int8()).to_pylist()
+    [0]
+    """
+    plain = type_.value_type if pa.types.is_dictionary(type_) else type_
+    if pa.types.is_nested(plain) or pa.types.is_binary(plain):
+        return pa.nulls(1, type_)
+    value = pa.array([0]).cast(plain)
+    return value.dictionary_encode().cast(type_) if plain is not type_ else value
+
+
 def series_from_arrow(
     array: pa.Array | pa.ChunkedArray,
     field: pa.Field | None = None,

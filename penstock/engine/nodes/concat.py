@@ -65,7 +65,7 @@ def align_block(schema: pa.Schema, table: pa.Table) -> pa.Table:
     for field in schema:
         if field.name in known:
             column = table.column(field.name)
-            arrays.append(column if column.type == field.type else column.cast(field.type))
+            arrays.append(column if column.type == field.type else column.cast(field.type, safe=False))
         else:
             arrays.append(pa.nulls(table.num_rows, field.type))
     return pa.Table.from_arrays(arrays, schema=schema)

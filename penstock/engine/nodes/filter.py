@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from penstock.blocks import compact, one_chunk
+from penstock.blocks import compact
 from penstock.engine.evaluate import evaluate
 from penstock.engine.expr import Expr, columns_of
+from penstock.engine.kernels.groupby_codes import filter_rows
 from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise
 from penstock.engine.schema import FrameSchema
@@ -63,4 +64,4 @@ def filter_block(predicate: Expr, table: pa.Table) -> pa.Table:
     mask = evaluate(predicate, table)
     if isinstance(mask, pa.Scalar):
         return table if mask.as_py() else compact(table.slice(0, 0))
-    return one_chunk(table.filter(mask))
+    return filter_rows(table, mask)

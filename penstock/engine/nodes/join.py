@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from penstock.blocks import concat_tables
-from penstock.engine.kernels.join import JoinTable, join_tables
+from penstock.engine.kernels.join import JoinTable, join_tables, key_type
 from penstock.engine.nodes.partitioners import HashPartitioner
 from penstock.engine.nodes.select import rename_block
 from penstock.engine.plan import FrameNode
@@ -78,9 +78,12 @@ class Join(FrameNode):
         labels = {name: label for _, name, label in (*self.right_columns, *self.left_columns)}
         if self.indicator:
             labels[self.indicator] = self.indicator
-        ordered = ORDER in self._ordered_input().schema.order
-        order = (pa.field(ORDER, pa.int64()),) if ordered else ()
-        fields = tuple(field for field in joined.schema if field.name != ORDER)
+        order: tuple[pa.Field, ...] = ()
+        if self.how == "outer":
+            order = tuple(field for field in joined.schema if field.name not in labels)
+        elif ORDER in self._ordered_input().schema.order:
+            order = (pa.field(ORDER, pa.int64()),)
+        fields = tuple(field for field in joined.schema if field.name in labels)
         return FrameSchema(fields, tuple(labels[f.name] for f in fields), (), (), order)
 
     def _ordered_input(self) -> FrameNode:
@@ -230,7 +233,7 @@ class _JoinTables:
         self.how, self.indicator, self.validate = how, indicator, validate
 
     def __call__(self, left: pa.Table, right: pa.Table) -> pa.Table:
-        return join_tables(
+        joined = join_tables(
             left,
             right,
             self.left_on,
@@ -240,6 +243,26 @@ class _JoinTables:
             self.indicator or False,
             self.validate,
         )
+        return self._with_keys(joined) if self.how == "outer" else joined
+
+    def _with_keys(self, joined: pa.Table) -> pa.Table:
+        """Add what the rows are ordered by: the key of either side, then their place.
+
+        Rows of one key are in one partition, and in their order there.
+        """
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        for level, (a, b) in enumerate(zip(self.left_on, self.right_on, strict=True)):
+            key = joined.column(a)
+            if a != b:
+                other = joined.column(b)
+                kind = key_type(key.type, other.type, a, b)
+                key = pc.coalesce(key.cast(kind), other.cast(kind))
+            joined = joined.append_column(f"{ORDER}key_{level}", key)
+        places = pa.array(np.arange(joined.num_rows, dtype=np.int64))
+        return joined.append_column(ORDER, places)
 
 
 class _Flipped:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from penstock.blocks import concat_tables
 from penstock.engine.kernels.sort import sort_table, top_n
 from penstock.engine.nodes.partitioners import HashPartitioner, RangePartitioner
+from penstock.engine.nodes.select import rename_block
 from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, exchange, tree_reduce
 from penstock.engine.schema import FrameSchema
@@ -118,7 +119,7 @@ class TopN(FrameNode):
 
     @property
     def schema(self) -> FrameSchema:
-        return self.input.schema
+        return replace(self.input.schema, order_fields=())
 
     @property
     def npartitions(self) -> int:
@@ -136,7 +137,11 @@ class TopN(FrameNode):
         tops = blockwise(
             lowering, self.name, partial(_top, options), [lowering.blocks(self.input)]
         )
-        return tree_reduce(lowering, self.name, partial(_top_of, options), tops)
+        top = tree_reduce(lowering, self.name, partial(_top_of, options), tops)
+        if not self.input.schema.order:
+            return top
+        pairs = tuple((name, name) for name in self.schema.names)
+        return blockwise(lowering, self.name, partial(rename_block, pairs), [top])
 
     def describe(self) -> str:
         return f"{self.rows} by {', '.join(self.by)}"

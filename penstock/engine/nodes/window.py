@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from penstock.engine.kernels.convert import nullable_dtype
 from penstock.engine.kernels.groupby_codes import single_chunk
 from penstock.engine.kernels.window import (
     CumulativeState,
@@ -185,12 +186,24 @@ def _shift(
     for name in columns:
         position = table.schema.get_field_index(name)
         edges = (_edge(before, name), _edge(after, name))
+        column = table.column(name)
         if difference:
-            moved = diff(table.column(name), periods, *edges)
+            moved = diff(column, periods, *edges)
         else:
-            moved = shift(table.column(name), periods, *edges, fill_value)
+            if periods and fill_value is None:
+                column = _with_room_for_missing(column, table.schema.field(position))
+            moved = shift(column, periods, *edges, fill_value)
         table = table.set_column(position, name, moved)
     return table
+
+
+def _with_room_for_missing(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
+    """Return NumPy's integers as the doubles that pandas makes of them for missing values."""
+    import pyarrow as pa
+
+    if pa.types.is_integer(column.type) and nullable_dtype(field) is None:
+        return column.cast(pa.float64(), safe=False)
+    return column
 
 
 def _edge(table: pa.Table | None, name: str) -> pa.Array | None:

@@ -283,9 +283,9 @@ class Dialect:
             return ()
         texts: set[str] = set()
         if self.keep_default_na:
-            from pandas._libs.parsers import STR_NA_VALUES
+            from penstock.io.csv.certain import MISSING
 
-            texts |= set(STR_NA_VALUES)
+            texts |= set(MISSING)
         if self.na_values is not None and not isinstance(self.na_values, dict):
             values = self.na_values
             if isinstance(values, str) or not hasattr(values, "__iter__"):

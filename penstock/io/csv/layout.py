@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import FormatError, ParseError, UnsupportedError
+from penstock.io.csv.certain import certain_labels
 from penstock.io.sniff import describe_content
 
 if TYPE_CHECKING:
@@ -82,12 +83,14 @@ def read_layout(uri: str, data: bytes, complete: bool, dialect: Dialect, *, bom:
     header_rows = _header_rows(dialect)
     needed = max(header_rows) + 1 if header_rows else 0
     first_data, seen, previous, number = -1, 0, 0, 0
+    header = b""
     for end in ends:
         if not dialect.skips(number) and not is_blank(text[previous:end], dialect):
             if seen == needed:
                 first_data = previous
                 break
             seen += 1
+            header = text[previous:end]
         previous = end
         number += 1
     if first_data < 0 and not complete:
@@ -99,7 +102,11 @@ def read_layout(uri: str, data: bytes, complete: bool, dialect: Dialect, *, bom:
     first = text[start : first_end[0]] if first_end else b""
     fields = dialect.count_fields(first) if first else 0
     head = text[: start + len(first)]
-    labels = _labels(uri, head, dialect)
+    certain = certain_labels(header, dialect) if needed == 1 else None
+    if certain is not None and len(certain) >= fields:
+        labels: Sequence[Any] = certain
+    else:
+        labels = _labels(uri, head, dialect)
     implicit = max(0, fields - len(labels)) if dialect.index_col is not False else 0
     width = max(fields, len(labels) + implicit)
     return Layout(bom + start, tuple(labels), width, implicit, number)

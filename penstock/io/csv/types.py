@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penstock.io.csv.certain import certain_types
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -53,6 +55,9 @@ def infer_types(
     -------
     list of pyarrow.DataType
     """
+    certain = certain_types(data, width, dialect)
+    if certain is not None:
+        return certain
     missing = dialect.missing(labels)
     frame = _sample(data, width, dialect, missing, dtype_backend="numpy_nullable")
     return [_inferred(frame.iloc[:, i]) for i in range(width)]

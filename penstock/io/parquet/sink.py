@@ -95,6 +95,7 @@ class ParquetSink(Sink):
             self._open_single()
 
     def _open_single(self) -> None:
+        self._next = 0  # a run may begin again, with wider types
         self._file = self._begun().open()
         self._writer = self._open_writer(self._file)
 

@@ -226,7 +226,12 @@ def _labelled(kind: str) -> Aggregation:
         return _with_count((kind, label_kind(kind, spec.option("label"))), spec)
 
     def finish(parts: Parts, field: pa.Field | None, spec: AggSpec) -> pa.Array:
-        return _blank(parts[label_kind(kind, spec.option("label"))], parts, spec)
+        if _blank(parts[kind], parts, spec).null_count:
+            raise ValueError(
+                f"{spec.function} of column {spec.column!r}: no value is there, or one is missing "
+                "and skipna=False"
+            )
+        return parts[label_kind(kind, spec.option("label"))]
 
     return Aggregation(f"idx{kind}", kinds, finish, _same_type, labelled=True)
 

@@ -133,10 +133,11 @@ def holistic_field(spec: AggSpec, schema: pa.Schema) -> pa.Field | None:
     mark = (field.metadata or {}).get(b"penstock.dtype")
     if kind is None:
         return None
-    metadata = None
-    if mark is not None and kind == field.type:
+    if mark is None or spec.function == "nunique":
+        return pa.field(spec.output, kind)  # a number of values is never missing
+    if kind == field.type:
         metadata = {b"penstock.dtype": mark}
-    elif mark is not None and spec.function != "nunique":
+    else:
         names = {pa.int64(): b"Int64", pa.float64(): b"Float64"}
         metadata = {b"penstock.dtype": names[kind]} if kind in names else None
     return pa.field(spec.output, kind, metadata=metadata)
