@@ -40,12 +40,13 @@ def block_nbytes(block: Block) -> int:
     >>> block_nbytes(np.zeros(1000)[:10])
     8000
     """
-    module = type(block).__module__
-    if module.startswith("pyarrow"):
+    # Asked of the type: a lazy value answers any name with another one of itself.
+    kind = type(block)
+    if kind.__module__.startswith("pyarrow"):
         if hasattr(block, "get_total_buffer_size"):
             return int(block.get_total_buffer_size())
         return int(getattr(block, "nbytes", 0) or getattr(block, "size", 0))
-    if hasattr(block, "nbytes") and hasattr(block, "base"):
+    if hasattr(kind, "nbytes") and hasattr(kind, "base"):
         owner = block
         while getattr(owner.base, "nbytes", None) is not None and hasattr(owner.base, "base"):
             owner = owner.base
@@ -60,7 +61,7 @@ def _object_nbytes(value: Any) -> int:
         return sys.getsizeof(value) + _items_nbytes(list(value.items()))
     if isinstance(value, list | tuple | set | frozenset):
         return sys.getsizeof(value) + _items_nbytes(value)
-    if hasattr(value, "memory_usage"):
+    if hasattr(type(value), "memory_usage"):
         usage = value.memory_usage(deep=True)
         return int(usage if isinstance(usage, int) else usage.sum())
     if type(value).__module__.startswith("pyarrow"):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from threading import Thread
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from penstock.engine.plan import Node, user_lines
 
@@ -19,6 +21,9 @@ CollectionType = TypeVar("CollectionType", bound="Collection")
 
 class Collection(ABC):
     """A lazy result: a plan that `compute` runs."""
+
+    _in_pandas: ClassVar[bool] = False
+    """Whether the result is an object of pandas."""
 
     @property
     @abstractmethod
@@ -199,12 +204,20 @@ def _compute(
     from penstock.engine.run import run
 
     prepared = [collection._prepare() for collection in collections]
+    if any(collection._in_pandas for collection in collections):
+        _import_pandas()
     groups = run([plan for plan, _ in prepared], options, user_line())
     results = []
     for _, finish in prepared:
         blocks = groups.pop(0)  # blocks go as soon as their result stands
         results.append(finish(blocks, **finalize))
     return results
+
+
+def _import_pandas() -> None:
+    """Begin to import pandas, which takes a while, beside the tasks that need it last."""
+    if "pandas" not in sys.modules:
+        Thread(target=import_module, args=("pandas",), name="import-pandas", daemon=True).start()
 
 
 def _persist(collections: Sequence[Any], options: Options) -> list[Any]:

@@ -11,6 +11,7 @@ from penstock.collections.framelike import FrameLike, select_plan
 from penstock.collections.rows import labelled
 from penstock.engine.expr import Call, Column
 from penstock.engine.kernels.aggregate import AggSpec
+from penstock.engine.kernels.convert import nullable_dtype
 from penstock.engine.nodes.dedupe import DropDuplicates
 from penstock.engine.nodes.filter import Filter
 from penstock.engine.nodes.groupby import GroupAggregate, GroupMap
@@ -87,17 +88,23 @@ def value_counts(
     """Return the number of rows of each value, as pandas orders them."""
     from penstock.collections.series import Series
 
+    import pyarrow as pa
+
     ((name, label, _),) = series._items
     plan = RowPositions(_without_index(in_order(series.plan)))
+    field = plan.schema.field(name)
+    # categories come in their own order, with those that no row has
+    categorical = pa.types.is_dictionary(field.type)
     counts: FrameNode = GroupAggregate(
         plan, (name,), (label,), (AggSpec(None, "size", "count"),), ("count",),
-        sort=False, dropna=dropna,
+        sort=categorical, dropna=dropna, complete=categorical,
     )  # fmt: skip
     if sort:
-        counts = Sort(
-            counts, ("count", *counts.schema.order), (ascending, True), drop_order=True
-        )
-    result = Series(noted(counts), Column("count"), "count")
+        ties = counts.schema.index if categorical else counts.schema.order
+        counts = Sort(counts, ("count", *ties), (ascending, True))
+    result: Any = Series(noted(counts), Column("count"), "count")
+    if nullable_dtype(field) is not None:
+        result = result.astype("Int64")
     if not normalize:
         return result
     total = series.count() if dropna else series._count()
@@ -144,7 +151,8 @@ def _shares(frame: pd.DataFrame, levels: list[int]) -> pd.Series:
 def mode(series: Series, dropna: bool) -> Series:
     """Return the most frequent values, sorted."""
     counts = value_counts(series, sort=False, ascending=False, dropna=dropna, normalize=False)
-    most = counts._masked(counts == counts.max())
+    present = counts._masked(counts > 0)
+    most = present._masked(present == present.max())
     values = most.reset_index().plan
     by = values.schema.columns[0]
     ordered = Sort(in_order(values), (by,), (True,))

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 class FrameLike(Collection):
     """Rows of a plan and columns computed from them."""
 
+    _in_pandas = True
+
     @property
     @abstractmethod
     def _rows(self) -> FrameNode:

@@ -162,6 +162,8 @@ def result_schema(meta: Any, plan: FrameNode, like: Any) -> tuple[FrameSchema, b
     before = plan.schema
     # an example made of dtypes alone says nothing of the index: rows keep theirs
     says_nothing = not isinstance(meta, pd.DataFrame | pd.Series) or len(example) == 0
+    if not sampled:
+        says_nothing = says_nothing or is_default_index(example.index)
     if says_nothing or not before.index:
         index_fields, names = before.index_fields, before.index_names
         given = replace(given, index_fields=index_fields, index_names=names)

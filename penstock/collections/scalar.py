@@ -12,7 +12,7 @@ from penstock.engine.expr import CONSTANT, Call, Column, Expr, Literal
 from penstock.engine.nodes.concat import WithScalars
 from penstock.engine.nodes.map_blocks import MapPandas, Opaque
 from penstock.engine.nodes.sources import Persisted
-from penstock.engine.schema import unique_names
+from penstock.engine.schema import schema_of, unique_names
 from penstock.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -95,6 +95,8 @@ class Row(Collection):
     a Series: ``frame.isna().sum().sum()``.
     """
 
+    _in_pandas = True
+
     def __init__(
         self, rows: FrameNode, items: tuple[tuple[str, Any, Expr], ...], name: Any = None
     ) -> None:
@@ -115,7 +117,7 @@ class Row(Collection):
         """Return the values as a lazy Series, labelled by the columns."""
         import pandas as pd
 
-        from penstock.collections.mapping import collection_of, result_schema
+        from penstock.collections.mapping import collection_of
 
         values = self._promoted()
         plan = values.plan
@@ -123,11 +125,11 @@ class Row(Collection):
         example = pd.Series(plan.schema.example.iloc[0], name=None, index=self.index)
         if len(dtypes) == 1:
             example = example.astype(dtypes.pop())
-        schema, is_series = result_schema(example, plan, self)
+        schema = schema_of(example, index=True)
         node = MapPandas(
             (plan,), Opaque(_first_row), Opaque(((), {})), schema, (False,), "to-series"
         )
-        return collection_of(node, is_series)
+        return collection_of(node, is_series=True)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or not hasattr(_series_class(), name):

@@ -223,8 +223,9 @@ def schema_of(meta: pd.DataFrame | pd.Series, *, index: bool | None = None) -> F
 
     import pandas as pd
 
-    frame = meta.to_frame(meta.name) if isinstance(meta, pd.Series) else meta
-    names = unique_names(frame.columns)
+    frame = meta.to_frame() if isinstance(meta, pd.Series) else meta
+    labels = (meta.name,) if isinstance(meta, pd.Series) else tuple(frame.columns)
+    names = unique_names(labels)
     fields = tuple(
         field_for(frame.iloc[:, i], name) for i, name in enumerate(names)
     )
@@ -239,7 +240,7 @@ def schema_of(meta: pd.DataFrame | pd.Series, *, index: bool | None = None) -> F
         )
         index_names = tuple(frame.index.names)
     return FrameSchema(
-        fields, tuple(frame.columns), index_fields, index_names, (), tuple(frame.columns.names)
+        fields, labels, index_fields, index_names, (), tuple(frame.columns.names)
     )
 
 

@@ -371,13 +371,13 @@ def test_reductions(chunks: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["?", "i1", "u2", "i8", "f2", "f4", "c8", "c16"])
-@pytest.mark.parametrize("name", ["sum", "min", "any", "mean", "var", "std"])
-def test_reductions_of_types(dtype: str, name: str) -> None:
-    a = _values(dtype)
+def test_reductions_of_types(dtype: str) -> None:
+    a = _values("f8").clip(0, 60).astype(dtype) if dtype in ("i1", "u2") else _values(dtype)
+    x = da.from_array(a, (4, 5))
     tolerance = {"f2": 2e-2, "f4": 1e-5, "c8": 1e-5}.get(dtype, 1e-9)
-    expected = getattr(a, name)(axis=1)
-    result = getattr(da.from_array(a, (4, 5)), name)(axis=1)
-    assert_eq(result, expected, rtol=tolerance, atol=tolerance)
+    for name in ("sum", "min", "any", "mean", "var", "std"):
+        expected = getattr(a, name)(axis=1)
+        assert_eq(getattr(x, name)(axis=1), expected, rtol=tolerance, atol=tolerance)
 
 
 def test_options_of_reductions() -> None:

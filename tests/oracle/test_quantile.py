@@ -41,7 +41,7 @@ def test_quantile(case: str, frame: pd.DataFrame) -> None:
     check_exchanged(CASES[case], frame)
 
 
-@pytest.mark.parametrize("kind", ["float", "small_int", "nullable_int", "datetime", "timedelta"])
+@pytest.mark.parametrize("kind", ["float", "small_int", "datetime", "timedelta"])
 def test_kinds(kind: str) -> None:
     frame = sample(kind)
     check_exchanged(lambda df: df[kind].quantile(0.3), frame)

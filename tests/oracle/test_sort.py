@@ -115,11 +115,11 @@ def test_labels(case: str, frame: pd.DataFrame) -> None:
     check_exchanged(_stably(LABELS[case]), frame)
 
 
-SET_INDEX: dict[str, dict[str, Any]] = {
-    "int": {"keys": "few"},
-    "text": {"keys": "text"},
-    "float": {"keys": "finite"},
-    "drop=False": {"keys": "few", "drop": False},
+SET_INDEX: dict[str, tuple[str, bool]] = {
+    "int": ("few", True),
+    "text": ("text", True),
+    "float": ("finite", True),
+    "drop=False": ("few", False),
 }
 
 
@@ -127,7 +127,8 @@ SET_INDEX: dict[str, dict[str, Any]] = {
 @drawn("few finite text", max_examples=1)
 def test_set_index_sorts(case: str, frame: pd.DataFrame) -> None:
     def indexed(df: Any) -> Any:
-        made = df.set_index(**SET_INDEX[case])
+        column, drop = SET_INDEX[case]
+        made = df.set_index(column, drop=drop)
         return made.sort_index(kind="stable") if isinstance(df, pd.DataFrame) else made
 
     check_exchanged(indexed, frame)

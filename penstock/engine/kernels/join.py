@@ -401,4 +401,12 @@ def _coalesce(
         return values
     if rows is None:
         return values
-    return pc.if_else(pa.array(rows < 0), _take(right, _indices(others)), values)
+    lonely, rest = pa.array(rows < 0), _take(right, _indices(others))
+    if not pa.types.is_dictionary(values.type):
+        return pc.if_else(lonely, rest, values)
+    # one dictionary, whose order must stay
+    return pa.DictionaryArray.from_arrays(
+        pc.if_else(lonely, rest.indices, values.indices),
+        values.dictionary,
+        ordered=values.type.ordered,
+    )

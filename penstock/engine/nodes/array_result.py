@@ -23,6 +23,7 @@ class Target:
     """An array under construction: what the store counts, but cannot spill."""
 
     base = None
+    nbytes = 0
 
     def __init__(self, schema: ArraySchema) -> None:
         self.values = np.empty(schema.shape, schema.dtype)

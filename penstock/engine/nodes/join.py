@@ -260,6 +260,9 @@ class _JoinTables:
                 other = joined.column(b)
                 kind = key_type(key.type, other.type, a, b)
                 key = pc.coalesce(key.cast(kind), other.cast(kind))
+            if pa.types.is_temporal(key.type) or pa.types.is_dictionary(key.type):
+                # pandas orders these by integers, of which the missing one is the least
+                joined = joined.append_column(f"{ORDER}known_{level}", key.is_valid())
             joined = joined.append_column(f"{ORDER}key_{level}", key)
         places = pa.array(np.arange(joined.num_rows, dtype=np.int64))
         return joined.append_column(ORDER, places)

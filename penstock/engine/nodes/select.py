@@ -265,6 +265,7 @@ def rename_block(pairs: tuple[tuple[str, str], ...], table: pa.Table) -> pa.Tabl
     pairs = tuple(pair for pair in pairs if pair[0] in known)
     if not pairs:
         return table.select([])
-    return pa.Table.from_arrays(
-        [table.column(source) for source, _ in pairs], names=[name for _, name in pairs]
-    )
+    schema = table.schema
+    fields = [schema.field(source).with_name(name) for source, name in pairs]
+    columns = [table.column(source) for source, _ in pairs]
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))

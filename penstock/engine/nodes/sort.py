@@ -7,9 +7,8 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from penstock.blocks import concat_tables
-from penstock.engine.kernels.sort import sort_table, top_n
+from penstock.engine.kernels.sort import sort_table, top_candidates, top_n
 from penstock.engine.nodes.partitioners import HashPartitioner, RangePartitioner
-from penstock.engine.nodes.select import rename_block
 from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, exchange, tree_reduce
 from penstock.engine.schema import FrameSchema
@@ -138,10 +137,7 @@ class TopN(FrameNode):
             lowering, self.name, partial(_top, options), [lowering.blocks(self.input)]
         )
         top = tree_reduce(lowering, self.name, partial(_top_of, options), tops)
-        if not self.input.schema.order:
-            return top
-        pairs = tuple((name, name) for name in self.schema.names)
-        return blockwise(lowering, self.name, partial(rename_block, pairs), [top])
+        return blockwise(lowering, self.name, partial(_sorted_top, options, self.schema.names), [top])
 
     def describe(self) -> str:
         return f"{self.rows} by {', '.join(self.by)}"
@@ -149,7 +145,12 @@ class TopN(FrameNode):
 
 def _top(options: tuple, table: pa.Table) -> pa.Table:
     by, rows, ascending, keep = options
-    return top_n(table, list(by), rows, ascending=ascending, keep=keep)
+    return top_candidates(table, list(by), rows, ascending=ascending, keep=keep)
+
+
+def _sorted_top(options: tuple, names: tuple[str, ...], table: pa.Table) -> pa.Table:
+    by, rows, ascending, keep = options
+    return top_n(table, list(by), rows, ascending=ascending, keep=keep).select(list(names))
 
 
 def _top_of(options: tuple, tables: Sequence[pa.Table]) -> pa.Table:

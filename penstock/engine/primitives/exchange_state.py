@@ -114,10 +114,10 @@ class Exchange:
     def _open(self) -> None:
         """Fit the partitioners and make the stores."""
         sampled: list[pa.Table] = []
-        for index in sorted(self._waiting) if self._ordered else ():
-            if index < self._looked:
-                side, handle = self._waiting[index]
-                rows = self._sample_rows(handle.get(), self.sizes.wanted)
+        if self._ordered:
+            looked = [index for index in sorted(self._waiting) if index < self._looked]
+            rows = _SAMPLED * self.sizes.wanted // len(looked) + 1
+            for side, handle in (self._waiting[index] for index in looked):
                 sampled.append(self._partitioners[side].sample(handle.get(), rows))
         sample = concat_tables(sampled) if sampled else self._empty[0]
         self._partitioners = [p.fit(sample, self.sizes.wanted) for p in self._partitioners]
@@ -148,8 +148,8 @@ class Exchange:
                 self._samples[index] = sample
         self._append(self._stores, side, index, *partitioner.split(table))
 
-    def _sample_rows(self, table: pa.Table, times: int = 1) -> int:
-        return 1 + times * _SAMPLED * table.nbytes // self.sizes.partition
+    def _sample_rows(self, table: pa.Table) -> int:
+        return 1 + _SAMPLED * table.nbytes // self.sizes.partition
 
     def _append(
         self,
