@@ -13,7 +13,7 @@ _HOMES = {
     "read_text": "bag",
 }
 
-__all__ = sorted(_HOMES)
+__all__ = sorted(_HOMES)  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
@@ -12,16 +12,15 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from penstock.collections.base import Collection, noted
 from penstock.engine.kernels.arrays import Output, cast, constant, result_dtype
+from penstock.engine.kernels.chunks import ArraySchema, Chunks
 from penstock.engine.nodes.array_elementwise import Elementwise
 from penstock.engine.nodes.array_reduce import ReduceArray
 from penstock.engine.nodes.array_result import WholeArray
 from penstock.engine.nodes.array_slice import SliceArray
-from penstock.engine.nodes.array_sources import PersistedArray
+from penstock.engine.nodes.array_sources import FromArray, PersistedArray
+from penstock.engine.nodes.map_blocks import Opaque
 from penstock.engine.plan import ArrayNode, Node
 from penstock.errors import UnsupportedError
-
-if TYPE_CHECKING:
-    from penstock.engine.kernels.chunks import Chunks
 
 Axes = int | tuple[int, ...] | None
 
@@ -44,6 +43,7 @@ class Array(Collection, NDArrayOperatorsMixin):
 
     @property
     def plan(self) -> ArrayNode:
+        """The plan node whose blocks hold the elements."""
         return self._plan
 
     # -- facts ------------------------------------------------------------------
@@ -296,8 +296,6 @@ def elementwise(function: Any, *inputs: Any, **kwargs: Any) -> Array:
 
 def _alike(inputs: tuple[Any, ...]) -> list[Any]:
     """Turn NumPy arrays among `inputs` into Arrays with the chunks of the Arrays there."""
-    from penstock.collections.array_creation import from_array
-
     ready: list[Any] = []
     for value in inputs:
         if isinstance(value, list):
@@ -305,22 +303,21 @@ def _alike(inputs: tuple[Any, ...]) -> list[Any]:
         if isinstance(value, np.ndarray) and value.ndim == 0:
             value = value[()]
         if isinstance(value, np.ndarray):
-            value = from_array(value, _chunks_like(value.shape, inputs))
+            layout = ArraySchema(_chunks_like(value.shape, inputs), value.dtype)
+            value = Array(FromArray(layout, Opaque(value), Opaque(None)))
         ready.append(value)
     return ready
 
 
-def _chunks_like(shape: tuple[int, ...], inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    chunks: list[Any] = []
+def _chunks_like(shape: tuple[int, ...], inputs: tuple[Any, ...]) -> Chunks:
+    chunks: list[tuple[int, ...]] = []
     for axis in range(-len(shape), 0):
         known = (
             value.chunks[axis]
             for value in inputs
-            if isinstance(value, Array)
-            and value.ndim >= -axis
-            and value.shape[axis] == shape[axis]
+            if isinstance(value, Array) and value.ndim >= -axis and value.shape[axis] == shape[axis]
         )
-        chunks.append(next(known, -1))
+        chunks.append(next(known, (shape[axis],)))
     return tuple(chunks)
 
 

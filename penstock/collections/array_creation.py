@@ -137,8 +137,10 @@ def arange(
     if step == 0:
         raise ValueError("arange needs a step other than 0")
     count = max(0, int(np.ceil((stop - start) / step)))
-    kind = np.arange(start, start, step, dtype=dtype).dtype if dtype else np.result_type(
-        *(np.asarray(value).dtype for value in (start, stop, step))
+    kind = (
+        np.arange(start, start, step, dtype=dtype).dtype
+        if dtype
+        else np.result_type(*(np.asarray(value).dtype for value in (start, stop, step)))
     )
     return Array(noted(Arange(layout((count,), kind, chunks), start, step)))
 

@@ -49,6 +49,7 @@ class Bag(Collection):
 
     @property
     def plan(self) -> BagNode:
+        """The plan node whose blocks hold the items."""
         return self._plan
 
     @property
@@ -143,10 +144,8 @@ class Bag(Collection):
     def _reduced(self, label: str, per_partition: Any, aggregate: Any, finish: Any = None,
                  split_every: int | None = None, node: Any = ReduceBag) -> Any:  # fmt: skip
         finishing = None if finish is None else Opaque(finish)
-        made = noted(
-            node(self._plan, Opaque(per_partition), Opaque(aggregate), finishing,
-                 _positive(split_every), label)  # fmt: skip
-        )
+        steps = (Opaque(per_partition), Opaque(aggregate), finishing)
+        made = noted(node(self._plan, *steps, _positive(split_every), label))
         return Item(made) if node is ReduceBag else Bag(made)
 
     def reduction(

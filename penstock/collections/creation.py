@@ -206,7 +206,8 @@ def from_pandas(data: Any, npartitions: int | None = None, chunksize: int | None
     is_series = isinstance(data, pd.Series)
     if sort:
         data = data.sort_index(kind="stable")
-    schema = schema_of(data)
+    # rows without columns are there by their labels only
+    schema = schema_of(data, index=None if is_series or len(data.columns) else True)
     frame = data.to_frame() if is_series else data
     table = schema.from_pandas(frame, "from_pandas")
     if chunksize is not None:

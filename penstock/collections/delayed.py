@@ -127,6 +127,7 @@ class Delayed(Collection):
 
     @property
     def plan(self) -> ValueNode:
+        """The plan node whose value this is."""
         return self._plan
 
     def _finalize(self, blocks: list[Any], **_: Any) -> Any:
@@ -137,6 +138,7 @@ class Delayed(Collection):
         return Delayed(PersistedValue(handles[0]), self._nout)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Delayed:
+        """Return a lazy call of the value."""
         kwargs.pop("dask_key_name", None)
         plan = self._plan
         function = plan.value.value if isinstance(plan, Value) else self

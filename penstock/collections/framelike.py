@@ -15,6 +15,8 @@ from penstock.engine.plan import FrameNode
 from penstock.engine.schema import unique_names
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
     import pyarrow as pa
 
@@ -81,7 +83,10 @@ class FrameLike(Collection):
 
     @property
     def partitions(self) -> PartitionIndexer:
-        """Select partitions by position: ``frame.partitions[0]``, ``frame.partitions[2:5]``."""
+        """Select partitions by position: ``frame.partitions[0]``, ``frame.partitions[2:5]``.
+
+        Only these are read, so that the labels of a default index begin at 0 again.
+        """
         return PartitionIndexer(self)
 
     def get_partition(self, n: int) -> Any:
@@ -156,6 +161,26 @@ class FrameLike(Collection):
         return self._on(Persisted(tuple(handles), self._schema))
 
     # -- results --------------------------------------------------------------
+
+    def iter_blocks(self, **options: Any) -> Iterator[Any]:
+        """Yield the blocks one by one as pandas objects, bounded in memory.
+
+        The labels of a default index go on from block to block.
+
+        Parameters
+        ----------
+        **options
+            As for `compute`.
+        """
+        import pandas as pd
+
+        start = 0
+        numbered = not self._schema.index
+        for block in super().iter_blocks(**options):
+            if numbered:
+                block.index = pd.RangeIndex(start, start + len(block))
+                start += len(block)
+            yield block
 
     def _gathered(self, blocks: list[pa.Table]) -> pa.Table:
         """Return all rows as one table in the logical order, refusing what cannot fit."""

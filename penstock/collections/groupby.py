@@ -21,7 +21,6 @@ from penstock.engine.plan import FrameNode
 from penstock.engine.schema import unique_names
 from penstock.errors import SchemaError, UnsupportedError, column_not_found
 
-_ORDERED = frozenset({"first", "last", "list", "unique", "idxmin", "idxmax", "apply", "mode"})
 _SAME_IN_NUMPY = frozenset({"sum", "prod", "mean", "min", "max", "any", "all"})
 _ALIASES = {"kurtosis": "kurt", "amax": "max", "amin": "min", "product": "prod"}
 
@@ -152,11 +151,10 @@ class _GroupBy(GroupFunctionsMixin):
             replace(spec, output=output)
             for spec, output in zip(specs, outputs[len(grouping.keys) :], strict=True)
         )
-        functions = {spec.function for spec in specs}
         if not grouping.sort:
             if not plan.schema.order:
                 plan = RowPositions(plan)
-        elif functions & _ORDERED:
+        elif any(spec.depends_on_order for spec in specs):
             plan = in_order(plan)
         node = GroupAggregate(
             plan,

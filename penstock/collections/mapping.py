@@ -12,7 +12,7 @@ from penstock.engine.expr import Column
 from penstock.engine.nodes.map_blocks import MapPandas, Opaque
 from penstock.engine.nodes.slicing import Head
 from penstock.engine.nodes.sort import in_order
-from penstock.engine.schema import schema_of
+from penstock.engine.schema import is_default_index, schema_of
 
 if TYPE_CHECKING:
     from penstock.engine.plan import FrameNode
@@ -53,10 +53,11 @@ class MapMixin(FrameLike):
         frames = (plan, *(labelled(in_order(other.plan)) for other in others))
         series = tuple(_is_series(c) for c in (self, *others))
         numbered = "partition_info" in _parameters(func)
-        if meta is None:
+        sampled = meta is None
+        if sampled:
             sample = [self, *others]
             meta = sampled_meta(func, plain, kwargs, sample, series, numbered)
-        schema, is_series = result_schema(meta, plan, self)
+        schema, is_series = result_schema(meta, plan, self, sampled=sampled)
         node = MapPandas(
             frames,
             Opaque(func),
@@ -135,11 +136,14 @@ def sampled_meta(
         raise
 
 
-def result_schema(meta: Any, plan: FrameNode, like: Any) -> tuple[FrameSchema, bool]:
+def result_schema(
+    meta: Any, plan: FrameNode, like: Any, *, sampled: bool = False
+) -> tuple[FrameSchema, bool]:
     """Return the schema that `meta` describes, and whether it is a Series.
 
     `meta` is an example (DataFrame, Series) or Dask's short forms: a dict of
-    dtypes, pairs of name and dtype, ``(name, dtype)`` or a dtype.
+    dtypes, pairs of name and dtype, ``(name, dtype)`` or a dtype. A `sampled` one
+    is what the function gave, whose index is meant even where it is the default one.
     """
     import pandas as pd
 
@@ -161,9 +165,11 @@ def result_schema(meta: Any, plan: FrameNode, like: Any) -> tuple[FrameSchema, b
     given = schema_of(example, index=True)
     before = plan.schema
     # an example made of dtypes alone says nothing of the index: rows keep theirs
-    says_nothing = not isinstance(meta, pd.DataFrame | pd.Series) or len(example) == 0
-    if not sampled:
-        says_nothing = says_nothing or is_default_index(example.index)
+    says_nothing = (
+        not isinstance(meta, pd.DataFrame | pd.Series)
+        or len(example) == 0
+        or (not sampled and is_default_index(example.index))
+    )
     if says_nothing or not before.index:
         index_fields, names = before.index_fields, before.index_names
         given = replace(given, index_fields=index_fields, index_names=names)

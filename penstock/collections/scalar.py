@@ -111,7 +111,7 @@ class Row(Collection):
     @property
     def index(self) -> pd.Index:
         """The labels of the values."""
-        return self.plan.schema.label_index
+        return self.plan.schema.label_index.set_names(self._label_names)
 
     def to_series(self) -> Series:
         """Return the values as a lazy Series, labelled by the columns."""
@@ -179,7 +179,7 @@ class Row(Collection):
         items = tuple(
             (name, label, Call("astype", (expr,), settings)) for name, label, expr in self._items
         )
-        return Row(self._rows, items)
+        return Row(self._rows, items, self._label_names)
 
     def _elementwise(self, op: str, *others: Any, reverse: bool = False, **options: Any) -> Any:
         from penstock.collections.framelike import FrameLike
@@ -207,7 +207,7 @@ class Row(Collection):
             for args in zip(*arguments, strict=True)
         ]
         items = [(name, label, expr) for (name, label, _), expr in zip(own, made, strict=True)]
-        return Row(rows, tuple(items))
+        return Row(rows, tuple(items), self._label_names)
 
     _combined = _elementwise
 

@@ -148,7 +148,10 @@ class FrameNode(Node):
 class ArrayNode(Node):
     """A node whose blocks are arrays, numbered in C order."""
 
-    schema: ArraySchema
+    @property
+    @abstractmethod
+    def schema(self) -> ArraySchema:
+        """Sizes of the chunks along each axis, and the dtype."""
 
     @property
     def npartitions(self) -> int:

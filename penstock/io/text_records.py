@@ -162,11 +162,7 @@ def first_of(data: Bytes, marks: Sequence[int | None]) -> list[int]:
     """
     found = [-1] * len(marks)
     for start in range(0, len(data), _TILE):
-        missing = [
-            (i, mark)
-            for i, mark in enumerate(marks)
-            if mark is not None and found[i] < 0
-        ]
+        missing = [(i, mark) for i, mark in enumerate(marks) if mark is not None and found[i] < 0]
         if not missing:
             break
         tile = data[start : start + _TILE].tobytes()  # whose find() is the C library's memchr

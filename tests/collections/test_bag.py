@@ -222,8 +222,7 @@ def test_frequencies_and_distinct(bag: db.Bag) -> None:
     assert [n for _, n in by_count] == sorted(counts.values(), reverse=True)
     assert bag.distinct().compute() == list(dict.fromkeys(ITEMS))
     assert bag.distinct(key=lambda x: x % 4).compute() == [
-        next(x for x in ITEMS if x % 4 == rest)
-        for rest in dict.fromkeys(x % 4 for x in ITEMS)
+        next(x for x in ITEMS if x % 4 == rest) for rest in dict.fromkeys(x % 4 for x in ITEMS)
     ]
     pairs = bag.map(lambda x: {"k": x % 3, "v": x})
     assert [p["k"] for p in pairs.distinct("k").compute()] == list(

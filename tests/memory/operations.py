@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+# What most programs have: imported while an operation runs, libraries would be taken for its own.
+
 import penstock.dataframe as dd
 from penstock.errors import MemoryLimitError
 from penstock.scheduler import allocators, current_pool, events, limits
@@ -184,7 +186,8 @@ class Operations:
     def iter_blocks(self) -> list[int]:
         count = total = 0
         for block in self._read().iter_blocks():
-            assert (block["id"].to_numpy() == range(count, count + len(block))).all()
+            assert isinstance(block, pd.DataFrame)
+            assert block["id"].iloc[0] == count
             count += len(block)
             total += int(block["key"].sum())
         return [count, total]

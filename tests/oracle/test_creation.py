@@ -22,6 +22,8 @@ def test_round_trip(frame: pd.DataFrame, npartitions: int) -> None:
     assert_eq(dd.from_pandas(frame, npartitions), frame)
     for label in frame:
         assert_eq(dd.from_pandas(frame[label], npartitions), frame[label])
+        unnamed = frame[label].rename(None)
+        assert_eq(dd.from_pandas(unnamed, npartitions), unnamed)
 
 
 @pytest.mark.parametrize("kind", KINDS)

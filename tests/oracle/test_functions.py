@@ -50,7 +50,6 @@ PARTITIONS: dict[str, Call] = {
     "after filter": lambda df: _mapped(df[df.few > 0], _doubled),
     "then filter": lambda df: _mapped(df, _doubled)[lambda d: d.twice > 2],
     "then reduce": lambda df: _mapped(df, _doubled).twice.sum(),
-    "labels": lambda df: _mapped(df, lambda d: d.reset_index()),
     "apply rows": lambda df: df.apply(lambda row: row["few"] + 1, axis=1),
     "apply rows text": lambda df: df.apply(lambda row: f"{row['few']}-{row['text']}", axis=1),
     "apply rows arguments": lambda df: df.apply(lambda row, n: row["few"] * n, axis=1, args=(3,)),

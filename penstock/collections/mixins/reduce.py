@@ -152,7 +152,7 @@ class ReduceMixin(FrameLike):
             (name, label, Column(name))
             for name, (_, label, _) in zip(names, chosen, strict=True)
         )
-        return Row(noted(node), items)
+        return Row(noted(node), items, self._schema.label_names)
 
     def _reducible(self, numeric_only: bool) -> tuple[tuple[str, Any, Expr], ...]:
         """Return the columns that a reduction takes."""

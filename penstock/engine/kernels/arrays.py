@@ -133,9 +133,8 @@ class ElementwiseProgram:
             kwargs = self._kwargs[number]
             dying = self._dying[number]
             if isinstance(function, np.ufunc) and not dtype.hasobject:
-                if number == last and target is not None:
-                    out = target
-                else:
+                out = target if number == last else None
+                if out is None:
                     out = self._buffer(values, dying, spare, shape, dtype)
                 value = function(*args, out=out, **kwargs)
             else:
@@ -189,8 +188,7 @@ def tiles(shape: tuple[int, ...], elements: int) -> Iterator[tuple[slice, ...]]:
     starts = [range(0, extent, size) for extent, size in zip(shape, reversed(sizes), strict=True)]
     for first in itertools.product(*starts):
         yield tuple(
-            slice(start, start + size)
-            for start, size in zip(first, reversed(sizes), strict=True)
+            slice(start, start + size) for start, size in zip(first, reversed(sizes), strict=True)
         )
 
 
@@ -316,4 +314,3 @@ def finalize(
         return result
     kept = tuple(n for axis, n in enumerate(result.shape) if axis not in axes)
     return result.reshape(kept)
-

@@ -44,11 +44,11 @@ class MapItems:
         names = [name for name, _ in self.keywords]
         values = [self._stream(place, blocks, len(items)) for _, place in self.keywords]
         function = self.function
-        results = []
         count = 1 + len(streams)
-        for row in zip(items, *streams, *values, strict=False):
-            results.append(function(*row[:count], **dict(zip(names, row[count:], strict=True))))
-        return results
+        rows = zip(items, *streams, *values, strict=False)  # fixed values repeat without end
+        return [
+            function(*row[:count], **dict(zip(names, row[count:], strict=True))) for row in rows
+        ]
 
     def _stream(self, place: tuple[str, Any], blocks: Sequence[Any], count: int) -> Any:
         kind, value = place

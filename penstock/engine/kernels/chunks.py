@@ -182,7 +182,7 @@ def _automatic(
     room = limit / itemsize
     for sizes in known:
         if sizes is not None:
-            room /= max(1, max(sizes))
+            room /= max(1, *sizes)
     result = list(known)
     # short axes first: what they do not use is left for the long ones
     for place, axis in enumerate(sorted(free, key=lambda a: shape[a])):

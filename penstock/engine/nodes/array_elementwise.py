@@ -56,9 +56,7 @@ class Elementwise(ArrayNode):
             run if in_order else _Reordered(run, order),
             [inputs[place] for place in order],
             nbytes=nbytes,
-            memory=TaskMemory(
-                input_factor=0.0, fixed=run.temporary_bytes(nbytes), output=nbytes
-            ),
+            memory=TaskMemory(input_factor=0.0, fixed=run.temporary_bytes(nbytes), output=nbytes),
         )
 
     def describe(self) -> str:

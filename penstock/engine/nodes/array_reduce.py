@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property, partial
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from penstock.engine.kernels import arrays
 from penstock.engine.kernels.chunks import ArraySchema
 from penstock.engine.plan import ArrayNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, tree_reduce
 from penstock.scheduler.graph import TaskMemory
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True, eq=False)

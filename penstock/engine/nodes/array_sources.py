@@ -25,8 +25,13 @@ class _Leaf(ArrayNode):
     def schema(self) -> ArraySchema:
         return self.layout
 
+    @property
+    def _block_nbytes(self) -> int:
+        """Bytes that the largest block takes in memory."""
+        return self.layout.block_nbytes
+
     def _made(self, lowering: Lowering, function: Any, fixed: int = 0, **options: Any) -> Blocks:
-        nbytes = self.layout.block_nbytes
+        nbytes = self._block_nbytes
         return blockwise(
             lowering,
             self.name,
@@ -60,6 +65,10 @@ class Full(_Leaf):
     text: str
 
     name = "full"
+
+    @property
+    def _block_nbytes(self) -> int:
+        return max(1, self.layout.dtype.itemsize)
 
     def lower(self, lowering: Lowering) -> Blocks:
         return self._made(lowering, _Fill(self.layout, self.value))

@@ -62,9 +62,7 @@ class ReduceToBag(BagNode):
 
 def _reduced(node: ReduceBag | ReduceToBag, lowering: Lowering) -> Blocks:
     source: Node = node.input
-    partials = blockwise(
-        lowering, node.name, node.per_partition.value, [lowering.blocks(source)]
-    )
+    partials = blockwise(lowering, node.name, node.per_partition.value, [lowering.blocks(source)])
     combined = tree_reduce(
         lowering,
         f"{node.name} combine",

@@ -149,7 +149,7 @@ class CallGroup(Node):
         return len(self.templates)
 
     @property
-    def nbytes(self) -> int:  # type: ignore[override]
+    def nbytes(self) -> int:
         return 0
 
     def lower(self, lowering: Lowering) -> Blocks:

@@ -1,12 +1,13 @@
 """The optimizer: a tuple of rules, each a pure function from plan to plan.
 
 Their order matters: many calls become one node before anything else walks the
-plan, numbers are dropped or pushed into readers before filters
-look for a reader to go into, projections come after all rewriting of columns,
-and blocks are sized last, by what is left to be read. Common subexpressions
-need no rule: nodes are interned. Elementwise operations on arrays become one
-program here; other blockwise fusion happens while lowering, where it is known
-which blocks have a single reader.
+plan, sorts are dropped after heads have replaced some of them, numbers are
+dropped or pushed into readers before filters look for a reader to go into,
+projections come after all rewriting of columns, and blocks are sized last, by
+what is left to be read. Common subexpressions need no rule: nodes are
+interned. Elementwise operations on arrays become one program here; other
+blockwise fusion happens while lowering, where it is known which blocks have a
+single reader.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from penstock.engine.rules.elementwise import fuse_elementwise
 from penstock.engine.rules.filters import push_filters
 from penstock.engine.rules.heads import push_heads
 from penstock.engine.rules.numbering import push_numbering
+from penstock.engine.rules.orders import drop_sorts
 from penstock.engine.rules.projections import push_projections
 from penstock.engine.rules.selects import merge_selects
 from penstock.engine.rules.sizes import size_blocks
@@ -33,6 +35,7 @@ def rules(block_bytes: int) -> tuple[Rule, ...]:
         group_calls,
         merge_selects,
         push_heads,
+        drop_sorts,
         push_projections,
         push_numbering,
         push_filters,

@@ -43,33 +43,34 @@ def _groups(order: list[Node]) -> dict[Node, Node]:
     for node in reversed(order):
         group: Node | None = None
         if isinstance(node, Elementwise):
-            into = users.get(node, {None})
-            target = next(iter(into))
-            fits = len(into) == 1 and isinstance(target, Elementwise)
-            if fits and target.schema.chunks == node.schema.chunks:  # type: ignore[union-attr]
-                group = target
-            else:
-                group = node
-            assert group is not None
-            groups[node] = group
+            group = groups[node] = _target(node, users.get(node, set()))
         for source in node.inputs:
             users.setdefault(source, set()).add(group)
     return groups
+
+
+def _target(node: Elementwise, users: set[Node | None]) -> Node:
+    """Return the one elementwise node that `node` is used for, or itself."""
+    if len(users) == 1:
+        (user,) = users
+        if isinstance(user, Elementwise) and user.schema.chunks == node.schema.chunks:
+            return user
+    return node
 
 
 def _fused(members: list[Elementwise], rebuilt: dict[Node, Node]) -> Elementwise:
     """Return one node for `members`, which are in the order in which they can run."""
     last = members[-1]
     if len(members) == 1:
-        operands = tuple(_array(rebuilt[operand]) for operand in last.operands)
-        return last if operands == last.operands else replace(last, operands=operands)
+        sources = tuple(_array(rebuilt[operand]) for operand in last.operands)
+        return last if sources == last.operands else replace(last, operands=sources)
     inputs: dict[Node, int] = {}
     results: dict[Node, int] = {}
     program: list[Step] = []
     for node in members:
         base = len(program)
         for function, operands, kwargs, dtype in node.program:
-            args = []
+            args: list[tuple] = []
             for operand in operands:
                 if operand[0] == "in":
                     source = node.operands[operand[1]]

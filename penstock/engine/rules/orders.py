@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from penstock.engine.nodes.concat import Concat
 from penstock.engine.nodes.filter import Filter
 from penstock.engine.nodes.groupby import GroupAggregate
+from penstock.engine.nodes.join import Join
+from penstock.engine.nodes.numbering import RowPositions
 from penstock.engine.nodes.reduce import Reduce, RowCount
 from penstock.engine.nodes.select import ResetIndex, Select, SetIndex
 from penstock.engine.nodes.sort import Shuffle, Sort
-from penstock.engine.plan import FrameNode, Node, transform
+from penstock.engine.plan import Node, keep_line, walk
 
-# Aggregations whose result depends on which row comes first.
-_ORDERED = frozenset({"first", "last", "list", "unique", "idxmin", "idxmax", "apply", "mode"})
-# Nodes that handle each row by itself.
-_ROWWISE = (Select, Filter, SetIndex, ResetIndex)
+# The rows of the result are the same ones whatever the order of the inputs' rows.
+_INDIFFERENT = (
+    Select, Filter, SetIndex, ResetIndex, Concat, Join, Sort, Shuffle, RowPositions
+)  # fmt: skip
 
 
 def drop_sorts(root: Node) -> Node:
-    """Return the plan without sorts below nodes that do not depend on the order of rows."""
-
-    def drop(node: Node) -> Node:
-        if not _ignores_order(node):
-            return node
-        assert isinstance(node, FrameNode)
-        return node.with_inputs([_unsorted(source) for source in node.inputs])
-
-    return transform([root], drop)[0]
+    """Return the plan without sorts, and row positions, that no result depends on."""
+    order = list(walk(root))
+    looked_at = {root}
+    for node in reversed(order):
+        passes_on = node in looked_at or not isinstance(node, _INDIFFERENT)
+        if passes_on and not _ignores_order(node):
+            looked_at.update(node.inputs)
+    rebuilt: dict[Node, Node] = {}
+    for node in order:
+        inputs = [rebuilt[source] for source in node.inputs]
+        useless = isinstance(node, Sort | RowPositions) and node not in looked_at
+        rebuilt[node] = inputs[0] if useless else node.with_inputs(inputs)
+        keep_line(node, rebuilt[node])
+    return rebuilt[root]
 
 
 def _ignores_order(node: Node) -> bool:
+    """Return whether the result is the same whatever the order of the input's rows."""
     if isinstance(node, RowCount):
         return True
     if isinstance(node, Reduce) or (isinstance(node, GroupAggregate) and node.sort):
-        return not any(spec.function in _ORDERED for spec in node.specs)
+        return not any(spec.depends_on_order for spec in node.specs)
     return False

@@ -71,7 +71,7 @@ class Where:
         return f"{self.uri}, line {before + lines + 1}"
 
 
-_ANY_MARKS = Marks()
+ANY_MARKS = Marks()
 
 
 def parse_block(
@@ -80,7 +80,7 @@ def parse_block(
     width: int,
     dialect: Dialect,
     where: Where,
-    marks: Marks = _ANY_MARKS,
+    marks: Marks = ANY_MARKS,
 ) -> pa.Table:
     """Return the table of whole records.
 
@@ -173,8 +173,10 @@ def _parse_arrow(
         newlines_in_values=quoted,
         ignore_empty_lines=True,
     )
-    # To cut at line ends outside quotes Arrow would look at every byte in an extra pass.
-    sizes = [data.size + 1] if quoted or data.size <= _PIECE else [_PIECE, data.size + 1]
+    # In pieces the buffers of the parser stay small, but the columns must be joined. And with
+    # quotes Arrow would look at every byte in an extra pass, to find where records end.
+    pieces = not quoted and data.size > _PIECE and len(column_types) * 2 <= width
+    sizes = [_PIECE, data.size + 1] if pieces else [data.size + 1]
     table = None
     for read.block_size in sizes:
         try:

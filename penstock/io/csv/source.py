@@ -23,7 +23,7 @@ from penstock.io.csv.dialect import Dialect
 from penstock.io.csv.inference import SAMPLE_BYTES, infer_columns, measured_density
 from penstock.io.csv.inputs import CsvInputs
 from penstock.io.csv.layout import Layout
-from penstock.io.csv.reading import Column, Marks, Where, empty_table, parse_block
+from penstock.io.csv.reading import ANY_MARKS, Column, Marks, Where, empty_table, parse_block
 from penstock.io.filesystem import expand, read_range
 from penstock.io.source import Capabilities, CarrySource, Pushdown, Split
 from penstock.io.text_records import (
@@ -69,7 +69,7 @@ class TextPayload:
     width: int = 0
     known: State | None = None
     """The state the split starts in, where fetching it in order told."""
-    marks: Marks = Marks()
+    marks: Marks = ANY_MARKS
 
     @property
     def nbytes(self) -> int:
@@ -319,7 +319,7 @@ class CsvSource(CarrySource):
         buffer = read_buffer(info, offset, length, TAIL_LIMIT, self.inputs.storage_options)
         data = buffer[TAIL_LIMIT:]
         outcomes: tuple[Outcome | None, ...] = (None, None, None)
-        marks = Marks()
+        marks = ANY_MARKS
         if length:
             separators = self.inputs.dialect.separators
             first_quote, *crosses = first_of(data, (separators.quote, *_CROSSES))

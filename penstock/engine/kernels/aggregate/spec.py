@@ -10,6 +10,7 @@ import pyarrow as pa
 _SEPARATOR = "\x1f"
 _FIELD = b"penstock.field"
 LABELS = "label:"
+_ORDERED = frozenset({"first", "last", "list", "unique", "idxmin", "idxmax", "apply", "mode"})
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class AggSpec:
     function: str
     output: str
     options: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def depends_on_order(self) -> bool:
+        """Whether the result depends on which row of the group comes first."""
+        return self.function in _ORDERED
 
     def option(self, name: str, default: Any = None) -> Any:
         """Return the option `name`, or `default` where it is not given."""
