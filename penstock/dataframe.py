@@ -12,9 +12,9 @@ _HOMES = {
     "persist": "base",
     "concat": "joins",
     "merge": "joins",
-    "from_arrow": "creation",
-    "from_dict": "creation",
-    "from_pandas": "creation",
+    "from_arrow": "in_memory",
+    "from_dict": "in_memory",
+    "from_pandas": "in_memory",
     "from_source": "creation",
     "map_partitions": "creation",
     "read_csv": "creation",
@@ -33,6 +33,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
+    importlib.import_module("penstock.collections.frame")  # whatever is made later is known then
     value = getattr(importlib.import_module(f"penstock.collections.{_HOMES[name]}"), name)
     globals()[name] = value
     return value

@@ -22,8 +22,8 @@ from penstock import config
 from penstock.collections.counting import CheckedSink, Tally, UnwrittenSink, counting
 from penstock.collections.creation import from_source
 from penstock.collections.filenames import exists, is_single_file, separator, shown
-from penstock.collections.mixins.output import write_plan
 from penstock.collections.scalar import Scalar
+from penstock.collections.writing import write_plan
 from penstock.config import ConfigError, parse_bytes
 from penstock.engine.expr import Column
 from penstock.engine.lower import optimise

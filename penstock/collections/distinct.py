@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.collections.base import noted
 from penstock.collections.framelike import FrameLike, select_plan
+from penstock.collections.kinds import is_kind, new_series
 from penstock.collections.rows import labelled
 from penstock.engine.expr import Call, Column
 from penstock.engine.kernels.aggregate import AggSpec
@@ -25,9 +26,7 @@ from penstock.engine.plan import FrameNode
 if TYPE_CHECKING:
     import pandas as pd
 
-    from penstock.collections.groupby import Grouping
-    from penstock.collections.series import Series
-
+    from penstock.collections.grouping import Grouping
 
 def drop_duplicates(frame: FrameLike, subset: Any, keep: Any) -> Any:
     """Return one row per distinct `subset`, in the order of the rows."""
@@ -40,7 +39,7 @@ def drop_duplicates(frame: FrameLike, subset: Any, keep: Any) -> Any:
     return frame._on(DropDuplicates(plan, names, keep))
 
 
-def unique(series: Series) -> Series:
+def unique(series: Any) -> Any:
     """Return the distinct values in order of appearance, with a new index."""
     plan = _without_index(series.plan)
     distinct = DropDuplicates(RowPositions(in_order(plan)), plan.schema.columns)
@@ -73,21 +72,17 @@ def nunique(frame: FrameLike, dropna: bool) -> Any:
     )
     rows = SideBySide(tuple(counted), columns)
     items = tuple((name, label, Column(name)) for name, label, _ in frame._items)
-    return Row(noted(rows), items)
+    return Row(noted(rows), items, label_names=frame._schema.label_names)
 
 
 def _is_frame(frame: FrameLike) -> bool:
-    from penstock.collections.frame import DataFrame
-
-    return isinstance(frame, DataFrame)
+    return is_kind(frame, "DataFrame")
 
 
 def value_counts(
-    series: Series, sort: bool, ascending: bool, dropna: bool, normalize: bool
-) -> Series:
+    series: Any, sort: bool, ascending: bool, dropna: bool, normalize: bool
+) -> Any:
     """Return the number of rows of each value, as pandas orders them."""
-    from penstock.collections.series import Series
-
     import pyarrow as pa
 
     ((name, label, _),) = series._items
@@ -102,7 +97,7 @@ def value_counts(
     if sort:
         ties = counts.schema.index if categorical else counts.schema.order
         counts = Sort(counts, ("count", *ties), (ascending, True))
-    result: Any = Series(noted(counts), Column("count"), "count")
+    result: Any = new_series(noted(counts), Column("count"), "count")
     if nullable_dtype(field) is not None:
         result = result.astype("Int64")
     if not normalize:
@@ -113,10 +108,8 @@ def value_counts(
 
 def grouped_value_counts(
     grouping: Grouping, normalize: bool, sort: bool, ascending: bool, dropna: bool
-) -> Series:
+) -> Any:
     """Return the number of rows of each value in each group; see `value_counts`."""
-    from penstock.collections.series import Series
-
     ((column, label),) = grouping.columns
     plan = in_order(grouping.plan)
     required = (*(grouping.keys if grouping.dropna else ()), *((column,) if dropna else ()))
@@ -140,7 +133,7 @@ def grouped_value_counts(
     by = ((*levels,) if grouping.sort else ()) + ((name,) if sort else ())
     directions = tuple(ascending if one == name else True for one in by)
     ordered = Sort(counts, (*by, *counts.schema.order), (*directions, True))
-    return Series(noted(ordered), Column(name), name)
+    return new_series(noted(ordered), Column(name), name)
 
 
 def _shares(frame: pd.DataFrame, levels: list[int]) -> pd.Series:
@@ -148,7 +141,7 @@ def _shares(frame: pd.DataFrame, levels: list[int]) -> pd.Series:
     return counts / counts.groupby(level=levels, dropna=False).transform("sum")
 
 
-def mode(series: Series, dropna: bool) -> Series:
+def mode(series: Any, dropna: bool) -> Any:
     """Return the most frequent values, sorted."""
     counts = value_counts(series, sort=False, ascending=False, dropna=dropna, normalize=False)
     present = counts._masked(counts > 0)
@@ -156,6 +149,4 @@ def mode(series: Series, dropna: bool) -> Series:
     values = most.reset_index().plan
     by = values.schema.columns[0]
     ordered = Sort(in_order(values), (by,), (True,))
-    from penstock.collections.series import Series
-
-    return Series(_without_index(ordered), Column(by), series.name)
+    return new_series(_without_index(ordered), Column(by), series.name)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from penstock.collections import index as _index  # noqa: F401  the kinds that a frame gives
 from penstock.collections.framelike import select_plan
+from penstock.collections.kinds import register
 from penstock.collections.mapping import MapMixin
 from penstock.collections.mixins.combine import CombineMixin
 from penstock.collections.mixins.elementwise import ElementwiseMixin
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from penstock.engine.plan import FrameNode
 
 
+@register
 class DataFrame(
     SelectMixin, ElementwiseMixin, ReduceMixin, OrderMixin, CombineMixin, MapMixin, OutputMixin
 ):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.blocks import concat_tables
 from penstock.collections.base import Collection, noted
-from penstock.engine.expr import Call, Column, Expr
+from penstock.collections.kinds import new_scalar
+from penstock.engine.expr import Column, Expr
 from penstock.engine.nodes.select import Select
 from penstock.engine.nodes.slicing import Head, Partitions
 from penstock.engine.nodes.sources import Persisted
@@ -197,30 +198,9 @@ class FrameLike(Collection):
         return int(self._count().compute())
 
     def _count(self) -> Any:
-        from penstock.collections.scalar import Scalar
         from penstock.engine.nodes.reduce import RowCount
 
-        return Scalar(noted(RowCount(self._rows)), Column("rows"))
-
-    # -- operands -------------------------------------------------------------
-
-    def _operand(self, rows: FrameNode, value: Any) -> tuple[FrameNode, Expr]:
-        """Return the plan and expression that `value` is, beside rows of `rows`."""
-        from penstock.collections.operands import operand
-
-        return operand(rows, value)
-
-    def _elementwise(self, op: str, *others: Any, reverse: bool = False, **options: Any) -> Any:
-        """Apply an elementwise operation to every column."""
-        from penstock.collections.operands import beside
-
-        settings = tuple(sorted(options.items()))
-        target, columns = beside(self, others, op)
-        items = []
-        for (name, label, _), args in zip(self._items, zip(*columns, strict=True), strict=True):
-            args = (*args[1:], args[0]) if reverse else args
-            items.append((name, label, Call(op, args, settings)))
-        return self._like(target, tuple(items))
+        return new_scalar(noted(RowCount(self._rows)), Column("rows"))
 
     def _repr_meta(self) -> pd.DataFrame:
         return self._schema.meta

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from penstock.collections.base import noted
 from penstock.collections.framelike import FrameLike
+from penstock.collections.grouping import Grouping
 from penstock.collections.groups import GroupFunctionsMixin
+from penstock.collections.kinds import new_frame, new_series
 from penstock.collections.rows import united
 from penstock.engine.expr import Column, Expr
 from penstock.engine.kernels.aggregate import AGGREGATIONS, HOLISTIC, AggSpec
@@ -23,33 +25,6 @@ from penstock.errors import SchemaError, UnsupportedError, column_not_found
 
 _SAME_IN_NUMPY = frozenset({"sum", "prod", "mean", "min", "max", "any", "all"})
 _ALIASES = {"kurtosis": "kurt", "amax": "max", "amin": "min", "product": "prod"}
-
-
-@dataclass(frozen=True)
-class Grouping:
-    """How rows are grouped.
-
-    Attributes
-    ----------
-    plan : FrameNode
-        Rows with the key columns.
-    keys : tuple of str
-        Key columns in the plan's blocks.
-    names : tuple
-        The user's names of the keys.
-    columns : tuple of (str, Any)
-        Value columns: name in blocks and label.
-    """
-
-    plan: FrameNode
-    keys: tuple[str, ...]
-    names: tuple[Any, ...]
-    columns: tuple[tuple[str, Any], ...]
-    as_index: bool = True
-    sort: bool = True
-    group_keys: bool = True
-    observed: bool = True
-    dropna: bool = True
 
 
 class _GroupBy(GroupFunctionsMixin):
@@ -140,9 +115,6 @@ class _GroupBy(GroupFunctionsMixin):
         label_names: tuple[Any, ...] = (None,),
     ) -> Any:  # fmt: skip
         """Return the aggregated collection: a Series of name `series` unless it is False."""
-        from penstock.collections.frame import DataFrame
-        from penstock.collections.series import Series
-
         grouping = self._grouping
         plan = grouping.plan
         # a key may be aggregated too, under its own name
@@ -169,8 +141,8 @@ class _GroupBy(GroupFunctionsMixin):
             complete=not grouping.observed,
         )
         if series is not False and grouping.as_index:
-            return Series(noted(node), Column(specs[0].output), series)
-        frame = DataFrame(noted(node))
+            return new_series(noted(node), Column(specs[0].output), series)
+        frame = new_frame(noted(node))
         return frame if grouping.as_index else frame.reset_index()
 
     def _spec(self, column: str | None, function: Any, output: str, **options: Any) -> AggSpec:

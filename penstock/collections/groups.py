@@ -13,7 +13,7 @@ from penstock.engine.nodes.map_blocks import Opaque
 from penstock.engine.nodes.sort import in_order
 
 if TYPE_CHECKING:
-    from penstock.collections.groupby import Grouping
+    from penstock.collections.grouping import Grouping
 
 
 class GroupFunctionsMixin:

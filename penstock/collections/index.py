@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from penstock.collections.kinds import register
 from penstock.collections.rows import labelled
 from penstock.collections.series import Series
 from penstock.engine.expr import Column
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from penstock.engine.plan import FrameNode
 
 
+@register
 class Index(Series):
     """The row labels as values of their own; computes to a `pandas.Index`.
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from penstock.collections.framelike import FrameLike
+from penstock.collections.kinds import new_series
 from penstock.collections.rows import labelled
 from penstock.engine.expr import Column
 from penstock.errors import UnsupportedError
-
-if TYPE_CHECKING:
-    from penstock.collections.series import Series
 
 
 class LocIndexer:
@@ -56,10 +54,8 @@ class LocIndexer:
         return collection._masked(labels == key)
 
 
-def _index_series(collection: Any) -> Series:
-    from penstock.collections.series import Series
-
+def _index_series(collection: Any) -> Any:
     plan = labelled(collection.plan)
     if len(plan.schema.index) != 1:
         raise UnsupportedError("loc on an index with several levels needs a mask")
-    return Series(plan, Column(plan.schema.index[0]))
+    return new_series(plan, Column(plan.schema.index[0]))

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.collections.base import noted
 from penstock.collections.framelike import FrameLike
+from penstock.collections.in_memory import from_pandas
+from penstock.collections.kinds import is_kind, new_frame
+from penstock.collections.mapping import collection_of
 from penstock.collections.rows import labelled
 from penstock.engine.kernels.concat import common_type
 from penstock.engine.kernels.convert import nullable_dtype
@@ -22,7 +25,6 @@ from penstock.errors import SchemaError, UnsupportedError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from penstock.collections.frame import DataFrame
     from penstock.engine.plan import FrameNode
 
 # Columns that index levels become for a join: keys, and labels that are carried along.
@@ -43,10 +45,8 @@ def merge(
     indicator: bool | str = False,
     validate: str | None = None,
     broadcast: bool | None = None,
-) -> DataFrame:
+) -> Any:
     """Join two frames on equal keys; see `DataFrame.merge`."""
-    from penstock.collections.frame import DataFrame
-
     if how not in _HOW:
         raise ValueError(f"how={how!r}: must be one of {', '.join(_HOW)}")
     left, right = as_frame(left), as_frame(right)
@@ -73,27 +73,24 @@ def merge(
         node = _with_common_index(node, left, right, on_left, left_columns)
     elif left_index or right_index:
         node = _with_index_of(node, right if left_index else left, how, left_index)
-    return DataFrame(noted(node))
+    return new_frame(noted(node))
 
 
-def as_frame(value: Any) -> DataFrame:
+def as_frame(value: Any) -> Any:
     """Return `value` as a lazy frame: a pandas object or a Series is taken in."""
-    from penstock.collections.creation import from_pandas
-    from penstock.collections.frame import DataFrame
-
-    if isinstance(value, DataFrame):
+    if is_kind(value, "DataFrame"):
         return value
     if isinstance(value, FrameLike):
         return value.to_frame()  # type: ignore[attr-defined]
     if type(value).__module__.startswith("pandas"):
         made = from_pandas(value, npartitions=1)
-        return made if isinstance(made, DataFrame) else made.to_frame()
+        return made if is_kind(made, "DataFrame") else made.to_frame()
     raise SchemaError(f"cannot merge with a {type(value).__name__}")
 
 
 def _keys(
-    left: DataFrame,
-    right: DataFrame,
+    left: Any,
+    right: Any,
     how: str,
     on: Any,
     left_on: Any,
@@ -124,7 +121,7 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _keyed(
-    frame: DataFrame, keys: list[Any], by_index: bool, *, labels: bool
+    frame: Any, keys: list[Any], by_index: bool, *, labels: bool
 ) -> tuple[FrameNode, tuple[str, ...]]:
     """Return the plan to join, without an index, and its key columns.
 
@@ -216,8 +213,8 @@ def label_of(schema: FrameSchema, name: str) -> Any:
 
 def _with_common_index(
     node: FrameNode,
-    left: DataFrame,
-    right: DataFrame,
+    left: Any,
+    right: Any,
     on_left: tuple[str, ...],
     left_columns: Columns,
 ) -> FrameNode:
@@ -229,7 +226,7 @@ def _with_common_index(
     return SetIndex(node, tuple(names[key] for key in on_left), common)
 
 
-def _with_index_of(node: FrameNode, side: DataFrame, how: str, left_index: bool) -> FrameNode:
+def _with_index_of(node: FrameNode, side: Any, how: str, left_index: bool) -> FrameNode:
     """Give the rows the labels they had on the side that was joined by columns, as pandas does."""
     if how not in ("inner", "right" if left_index else "left"):
         raise UnsupportedError(
@@ -263,19 +260,16 @@ def concat(
     -------
     DataFrame or Series
     """
-    from penstock.collections.mapping import collection_of
-    from penstock.collections.series import Series
-
     members = list(frames)
     if not members:
         raise ValueError("no objects to concatenate")
     if axis in (1, "columns"):
         return _beside(members)
-    is_series = all(isinstance(member, Series) for member in members)
+    is_series = all(is_kind(member, "Series") for member in members)
     names = {member.name for member in members} if is_series else set()
     if is_series and len(names) > 1:
         members = [member.rename(None) for member in members]
-    lazies = [member if isinstance(member, Series) and is_series else as_frame(member)
+    lazies = [member if is_kind(member, "Series") and is_series else as_frame(member)
               for member in members]  # fmt: skip
     plans = []
     for lazy in lazies:
@@ -340,9 +334,7 @@ def _with_missing(field: pa.Field) -> pa.Field:
     return pa.field(field.name, pa.float64()) if plain else field
 
 
-def _beside(members: list[Any]) -> DataFrame:
-    from penstock.collections.frame import DataFrame
-
+def _beside(members: list[Any]) -> Any:
     lazies = [as_frame(member) for member in members]
     first = lazies[0].plan
     if any(lazy.plan.grid is not first.grid for lazy in lazies):
@@ -358,6 +350,6 @@ def _beside(members: list[Any]) -> DataFrame:
         columns.append(
             tuple(zip(plan.schema.columns, names, plan.schema.labels, strict=True))
         )
-    return DataFrame(noted(SideBySide(plans, tuple(columns))))
+    return new_frame(noted(SideBySide(plans, tuple(columns))))
 
 

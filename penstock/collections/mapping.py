@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.collections.base import Collection, noted, user_line
 from penstock.collections.framelike import FrameLike
+from penstock.collections.kinds import is_kind, new_frame, new_series
 from penstock.collections.rows import labelled
 from penstock.engine.expr import Column
 from penstock.engine.nodes.map_blocks import MapPandas, Opaque
@@ -85,19 +86,14 @@ def _parameters(func: Callable[..., Any]) -> frozenset[str]:
 
 
 def _is_series(collection: Collection) -> bool:
-    from penstock.collections.series import Series
-
-    return isinstance(collection, Series)
+    return is_kind(collection, "Series")
 
 
 def collection_of(plan: FrameNode, is_series: bool) -> Any:
     """Return the Series or DataFrame of `plan`."""
-    from penstock.collections.frame import DataFrame
-    from penstock.collections.series import Series
-
     if is_series:
-        return Series(plan, Column(plan.schema.columns[0]), plan.schema.labels[0])
-    return DataFrame(plan)
+        return new_series(plan, Column(plan.schema.columns[0]), plan.schema.labels[0])
+    return new_frame(plan)
 
 
 def first_rows(collection: FrameLike, rows: int = _SAMPLE_ROWS) -> Any:
@@ -145,9 +141,9 @@ def result_schema(
     dtypes, pairs of name and dtype, ``(name, dtype)`` or a dtype. A `sampled` one
     is what the function gave, whose index is meant even where it is the default one.
     """
-    import pandas as pd
-
     from dataclasses import replace
+
+    import pandas as pd
 
     if isinstance(meta, pd.DataFrame | pd.Series):
         example = meta

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.collections.base import Collection, noted
 from penstock.collections.framelike import FrameLike, select_plan
+from penstock.collections.kinds import is_kind, new_frame, new_series
 from penstock.engine.expr import Call, Column
 from penstock.engine.nodes.concat import SideBySide
 from penstock.engine.nodes.filter import Filter
@@ -25,8 +26,6 @@ def quantile(
 ) -> Any:
     """Return exact quantiles of each column; see `DataFrame.quantile`."""
     from penstock.collections.scalar import Row, Scalar
-    from penstock.collections.series import Series
-
     many = isinstance(q, list | tuple) or type(q).__name__ in ("ndarray", "Index", "Series")
     wanted = tuple(float(one) for one in q) if many else (float(q),)
     for one in wanted:
@@ -41,13 +40,11 @@ def quantile(
     if not many:  # the quantile labels no row
         rows = ResetIndex(rows, (), (), drop=True)
     items = tuple((name, label, Column(name)) for name, label, _ in chosen)
-    if isinstance(frame, Series):
+    if is_kind(frame, "Series"):
         _, label, expr = items[0]
-        return Series(noted(rows), expr, label) if many else Scalar(noted(rows), expr)
+        return new_series(noted(rows), expr, label) if many else Scalar(noted(rows), expr)
     if many:
-        from penstock.collections.frame import DataFrame
-
-        return DataFrame(select_plan(noted(rows), items))
+        return new_frame(select_plan(noted(rows), items))
     return Row(noted(rows), items, name)
 
 
@@ -64,14 +61,12 @@ def _of_column(
 
 def describe(frame: FrameLike, percentiles: Any) -> Describe:
     """Return the summary of the numeric columns; see `DataFrame.describe`."""
-    from penstock.collections.series import Series
-
     quantiles = sorted({0.25, 0.5, 0.75} if percentiles is None else set(percentiles))
-    target: Any = frame if isinstance(frame, Series) else frame[  # type: ignore[index]
+    target: Any = frame if is_kind(frame, "Series") else frame[  # type: ignore[index]
         [label for _, label, _ in frame._reducible(True)  # type: ignore[attr-defined]
          if not _is_bool(frame, label)]
     ]
-    as_frame = target.to_frame() if isinstance(frame, Series) else target
+    as_frame = target.to_frame() if is_kind(frame, "Series") else target
     parts = {
         "count": as_frame.count(),
         "mean": as_frame.mean(),
@@ -80,7 +75,7 @@ def describe(frame: FrameLike, percentiles: Any) -> Describe:
         "quantiles": as_frame.quantile(list(quantiles)),
         "max": as_frame.max(),
     }
-    return Describe(parts, tuple(quantiles), isinstance(frame, Series), getattr(frame, "name", None))
+    return Describe(parts, tuple(quantiles), is_kind(frame, "Series"), getattr(frame, "name", None))
 
 
 def _is_bool(frame: Any, label: Any) -> bool:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from penstock.collections.base import Collection
-from penstock.collections.framelike import select_plan
+from penstock.collections.framelike import FrameLike, select_plan
+from penstock.collections.kinds import class_of, register
+from penstock.collections.mapping import collection_of
 from penstock.collections.operators import add_operators
 from penstock.engine.expr import CONSTANT, Call, Column, Expr, Literal
 from penstock.engine.nodes.concat import WithScalars
@@ -19,10 +21,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from penstock.collections.series import Series
     from penstock.engine.plan import FrameNode
 
 
+@register
 class Scalar(Collection):
     """One lazy value: what a reduction of a Series gives.
 
@@ -59,8 +61,6 @@ class Scalar(Collection):
         return Scalar(Persisted(tuple(handles), schema), Column(schema.columns[0]))
 
     def _elementwise(self, op: str, *others: Any, reverse: bool = False, **options: Any) -> Any:
-        from penstock.collections.framelike import FrameLike
-
         rows, args = self._rows, [self._expr]
         for other in others:
             if isinstance(other, FrameLike | Row):
@@ -88,6 +88,7 @@ class Scalar(Collection):
 add_operators(Scalar)
 
 
+@register
 class Row(Collection):
     """One lazy value per column: what a reduction of a DataFrame gives.
 
@@ -98,11 +99,16 @@ class Row(Collection):
     _in_pandas = True
 
     def __init__(
-        self, rows: FrameNode, items: tuple[tuple[str, Any, Expr], ...], name: Any = None
+        self,
+        rows: FrameNode,
+        items: tuple[tuple[str, Any, Expr], ...],
+        name: Any = None,
+        label_names: tuple[Any, ...] = (None,),
     ) -> None:
         self._rows = rows
         self._items = items
         self._name = name
+        self._label_names = label_names
 
     @property
     def plan(self) -> FrameNode:
@@ -113,16 +119,14 @@ class Row(Collection):
         """The labels of the values."""
         return self.plan.schema.label_index.set_names(self._label_names)
 
-    def to_series(self) -> Series:
+    def to_series(self) -> Any:
         """Return the values as a lazy Series, labelled by the columns."""
         import pandas as pd
-
-        from penstock.collections.mapping import collection_of
 
         values = self._promoted()
         plan = values.plan
         dtypes = {column.dtype for _, column in plan.schema.meta.items()}
-        example = pd.Series(plan.schema.example.iloc[0], name=None, index=self.index)
+        example = pd.Series(plan.schema.example.iloc[0], name=self._name, index=self.index)
         if len(dtypes) == 1:
             example = example.astype(dtypes.pop())
         schema = schema_of(example, index=True)
@@ -132,7 +136,7 @@ class Row(Collection):
         return collection_of(node, is_series=True)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or not hasattr(_series_class(), name):
+        if name.startswith("_") or not hasattr(class_of("Series"), name):
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
         return getattr(self.to_series(), name)
 
@@ -151,8 +155,8 @@ class Row(Collection):
         frame = self.plan.schema.to_pandas(table, dtype_backend)
         if not len(frame.columns):
             return pd.Series([], index=frame.columns, dtype="float64")
-        row = frame.iloc[0]
-        row.name = self._name
+        row = frame.iloc[0].rename(self._name)
+        row.index = self.index
         if row.dtype == object and len({str(dtype) for dtype in frame.dtypes}) == 1:
             row = row.astype(frame.dtypes.iloc[0])
         return row
@@ -163,7 +167,7 @@ class Row(Collection):
             (name, label, Column(name))
             for name, label in zip(schema.columns, schema.labels, strict=True)
         )
-        return Row(Persisted(tuple(handles), schema), items, self._name)
+        return Row(Persisted(tuple(handles), schema), items, self._name, self._label_names)
 
     def _promoted(self) -> Row:
         """Return the values in the one dtype that pandas gives a Series of them."""
@@ -179,11 +183,9 @@ class Row(Collection):
         items = tuple(
             (name, label, Call("astype", (expr,), settings)) for name, label, expr in self._items
         )
-        return Row(self._rows, items, self._label_names)
+        return Row(self._rows, items, self._name, self._label_names)
 
     def _elementwise(self, op: str, *others: Any, reverse: bool = False, **options: Any) -> Any:
-        from penstock.collections.framelike import FrameLike
-
         settings = tuple(sorted(options.items()))
         own = self._promoted()._items
         labels = [label for _, label, _ in own]
@@ -207,7 +209,7 @@ class Row(Collection):
             for args in zip(*arguments, strict=True)
         ]
         items = [(name, label, expr) for (name, label, _), expr in zip(own, made, strict=True)]
-        return Row(rows, tuple(items), self._label_names)
+        return Row(rows, tuple(items), self._name, self._label_names)
 
     _combined = _elementwise
 
@@ -218,14 +220,8 @@ class Row(Collection):
         return f"<Row: {', '.join(str(label) for _, label, _ in self._items)}>"
 
 
-def _series_class() -> type:
-    from penstock.collections.series import Series
-
-    return Series
-
-
 def _first_row(frame: pd.DataFrame) -> pd.Series:
-    return frame.iloc[0].rename(None)
+    return frame.iloc[0]
 
 
 def with_values(rows: FrameNode, values: FrameNode) -> tuple[FrameNode, Sequence[Expr]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.collections.accessors import DatetimeAccessor, StringAccessor
 from penstock.collections.framelike import FrameLike, select_plan
+from penstock.collections.kinds import new_frame, register
 from penstock.collections.mapping import MapMixin
 from penstock.collections.mixins.elementwise import ElementwiseMixin, common_name
 from penstock.collections.mixins.order import OrderMixin
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from penstock.collections.frame import DataFrame
     from penstock.engine.nodes.reduce import Reduce
     from penstock.engine.plan import FrameNode
 
 
+@register
 class Series(ElementwiseMixin, ReduceMixin, OrderMixin, MapMixin, OutputMixin):
     """A lazy column with labels.
 
@@ -153,13 +154,11 @@ class Series(ElementwiseMixin, ReduceMixin, OrderMixin, MapMixin, OutputMixin):
         result = self._elementwise(op, other, reverse=reverse)
         return result.rename(common_name(self, other)) if isinstance(other, Series) else result
 
-    def to_frame(self, name: Any = None) -> DataFrame:
+    def to_frame(self, name: Any = None) -> Any:
         """Return a DataFrame of this one column."""
-        from penstock.collections.frame import DataFrame
-
         label = self.name if name is None else name
         label = 0 if label is None else label
-        return DataFrame(select_plan(self._base, ((str_name(label), label, self._expr),)))
+        return new_frame(select_plan(self._base, ((str_name(label), label, self._expr),)))
 
     def rename(self, index: Any = None) -> Series:
         """Return this series under another name."""

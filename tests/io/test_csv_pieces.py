@@ -41,7 +41,7 @@ def test_pieces_give_what_pandas_gives(tmp_path, blocksize, middle):
     for names in (["a", "b"], ["c"], ["a", "b", "c", "d"]):
         source = csv_source(path, blocksize=blocksize, usecols=names)
         pd.testing.assert_frame_equal(
-            as_frame(read_table(source)), expected[names], check_dtype=False
+            as_frame(read_table(source), names), expected[names], check_dtype=False
         )
 
 

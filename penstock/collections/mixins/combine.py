@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.collections.framelike import FrameLike
+from penstock.collections.joins import merge
+from penstock.collections.operands import with_labels
 from penstock.errors import UnsupportedError
-
 
 _COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
 
@@ -30,8 +31,6 @@ class CombineMixin(FrameLike):
             return self._elementwise(op, other, reverse=reverse)
         if op in _COMPARISONS:
             raise ValueError("Can only compare identically-labeled (both index and columns) frames")
-        from penstock.collections.operands import with_labels
-
         labels = list(self.columns.union(other.columns))  # type: ignore[attr-defined]
         first, second = (with_labels(frame, labels) for frame in (self, other))
         return first._elementwise(op, second, reverse=reverse)
@@ -84,8 +83,6 @@ class CombineMixin(FrameLike):
         A small side is given to every block; otherwise both sides go through a
         hash exchange (Grace hash join) that spills.
         """
-        from penstock.collections.joins import merge
-
         return merge(self, right, how, on, left_on, right_on, left_index, right_index, suffixes,
                      indicator, validate, broadcast)  # fmt: skip
 
@@ -102,8 +99,6 @@ class CombineMixin(FrameLike):
         lsuffix, rsuffix : str
             Added to columns that both have.
         """
-        from penstock.collections.joins import merge
-
         result = self
         for one in other if isinstance(other, list) else [other]:
             frame = one.to_frame() if hasattr(one, "to_frame") and one.ndim == 1 else one

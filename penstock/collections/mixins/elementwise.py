@@ -5,13 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.collections.framelike import FrameLike
-from penstock.engine.expr import Call, Literal
+from penstock.collections.operands import assigned, beside, operand, with_labels
+from penstock.collections.scalar import Row
+from penstock.engine.expr import Call, Expr, Literal
 from penstock.engine.kernels.elementwise import OPS
 from penstock.engine.nodes.categorise import Categorise
+from penstock.engine.plan import FrameNode
 
 
 class ElementwiseMixin(FrameLike):
     """Missing values, membership, bounds, rounding, casts, replacement."""
+
+    def _operand(self, rows: FrameNode, value: Any) -> tuple[FrameNode, Expr]:
+        """Return the plan and expression that `value` is, beside rows of `rows`."""
+        return operand(rows, value)
+
+    def _elementwise(self, op: str, *others: Any, reverse: bool = False, **options: Any) -> Any:
+        """Apply an elementwise operation to every column."""
+        settings = tuple(sorted(options.items()))
+        target, columns = beside(self, others, op)
+        items = []
+        for (name, label, _), args in zip(self._items, zip(*columns, strict=True), strict=True):
+            args = (*args[1:], args[0]) if reverse else args
+            items.append((name, label, Call(op, args, settings)))
+        return self._like(target, tuple(items))
 
     def isna(self) -> Any:
         """Return whether each value is missing."""
@@ -77,8 +94,6 @@ class ElementwiseMixin(FrameLike):
         ----------
         value : scalar, Series, lazy Scalar; or dict or lazy row by column (DataFrame)
         """
-        from penstock.collections.operands import assigned
-
         by_column = _by_column(value)
         if by_column is None:
             return self._elementwise("fillna", value)
@@ -121,8 +136,6 @@ class ElementwiseMixin(FrameLike):
         return self._per_column("replace", settings)
 
     def _conditional(self, op: str, cond: Any, other: Any) -> Any:
-        from penstock.collections.operands import with_labels
-
         labels = [label for _, label, _ in self._items]
         cond, other = (value(self) if callable(value) else value for value in (cond, other))
         if isinstance(cond, FrameLike) and cond.ndim > 1:
@@ -199,8 +212,6 @@ def _is_category(dtype: Any) -> bool:
 
 
 def _by_column(value: Any) -> dict[Any, Any] | None:
-    from penstock.collections.scalar import Row
-
     if isinstance(value, dict):
         return value
     if isinstance(value, Row):

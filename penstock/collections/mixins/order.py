@@ -6,6 +6,7 @@ from typing import Any
 
 from penstock.collections.base import noted
 from penstock.collections.framelike import FrameLike
+from penstock.collections.kinds import new_index
 from penstock.collections.mixins.reduce import is_across
 from penstock.collections.rows import labelled
 from penstock.engine.evaluate import infer_field
@@ -23,9 +24,7 @@ class OrderMixin(FrameLike):
     @property
     def index(self) -> Any:
         """The row labels, lazy."""
-        from penstock.collections.index import Index
-
-        return Index(self._rows)
+        return new_index(self._rows)
 
     def sort_index(self, ascending: bool = True, na_position: str = "last") -> Any:
         """Return the rows sorted by their index labels."""

@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.collections.framelike import FrameLike
-from penstock.engine.nodes.map_blocks import Opaque
-from penstock.engine.nodes.sort import in_order
-from penstock.engine.nodes.write import Write
-from penstock.engine.plan import FrameNode
+from penstock.collections.writing import csv_write
 
 
 class OutputMixin(FrameLike):
@@ -66,29 +63,5 @@ class OutputMixin(FrameLike):
         list of str
             Paths of the files.
         """
-        from penstock.collections.writing import csv_write
-
         return csv_write(self, filename, single_file, index, mode, compute, storage_options,
                          compute_kwargs or {}, kwargs)  # fmt: skip
-
-
-def write_plan(plan: FrameNode, sink: Any, index: bool, index_label: Any = None) -> Write:
-    """Return the node that writes `plan` to `sink`.
-
-    The hidden order of rows is restored first, so that files hold rows in the
-    order pandas would have them in.
-    """
-    plan = in_order(plan)
-    schema = plan.schema
-    columns = schema.columns
-    names = tuple(str(label) for label in schema.labels)
-    if index:
-        columns = (*schema.index, *columns)
-        labels = [_level_name(schema, level) for level in range(len(schema.index))]
-        names = (*labels, *names)
-    return Write(plan, Opaque(sink), columns, names)
-
-
-def _level_name(schema: Any, level: int) -> str:
-    name = schema.index_names[level]
-    return schema.index[level] if name is None else str(name)

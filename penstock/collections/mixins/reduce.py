@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.collections.framelike import FrameLike, select_plan
+from penstock.collections import distinct, quantiles
 from penstock.collections.base import noted
+from penstock.collections.framelike import FrameLike, select_plan
 from penstock.collections.rows import labelled
+from penstock.collections.scalar import Row
 from penstock.engine.expr import Column, Expr
 from penstock.engine.kernels.aggregate import AggSpec
 from penstock.engine.nodes.reduce import Reduce
@@ -96,23 +98,17 @@ class ReduceMixin(FrameLike):
             Between 0 and 1.
         interpolation : {"linear", "lower", "higher", "midpoint", "nearest"}
         """
-        from penstock.collections.quantiles import quantile
-
-        return quantile(self, q, numeric_only, interpolation, name=q)
+        return quantiles.quantile(self, q, numeric_only, interpolation, name=q)
 
     def median(self, axis: Any = 0, skipna: bool = True, numeric_only: bool = False) -> Any:
         """Return exact medians."""
         if is_across(axis):
             return self._across("median", skipna=skipna, numeric_only=numeric_only)
-        from penstock.collections.quantiles import quantile
-
-        return quantile(self, 0.5, numeric_only, "linear")
+        return quantiles.quantile(self, 0.5, numeric_only, "linear")
 
     def nunique(self, dropna: bool = True) -> Any:
         """Return the exact numbers of distinct values."""
-        from penstock.collections.distinct import nunique
-
-        return nunique(self, dropna)
+        return distinct.nunique(self, dropna)
 
     # -- machinery ------------------------------------------------------------
 
@@ -145,14 +141,12 @@ class ReduceMixin(FrameLike):
 
     def _reduced(self, node: Reduce, chosen: tuple[tuple[str, Any, Expr], ...]) -> Any:
         """Return the lazy value (Series) or values (DataFrame) in the one row of `node`."""
-        from penstock.collections.scalar import Row
-
         names = [spec.output for spec in node.specs]
         items = tuple(
             (name, label, Column(name))
             for name, (_, label, _) in zip(names, chosen, strict=True)
         )
-        return Row(noted(node), items, self._schema.label_names)
+        return Row(noted(node), items, label_names=self._schema.label_names)
 
     def _reducible(self, numeric_only: bool) -> tuple[tuple[str, Any, Expr], ...]:
         """Return the columns that a reduction takes."""

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.collections.framelike import FrameLike, select_plan
+from penstock.collections.framelike import FrameLike
+from penstock.collections.indexing import LocIndexer
+from penstock.collections.kinds import new_series
+from penstock.collections.operands import assigned
+from penstock.collections.queries import query_mask
 from penstock.collections.rows import labelled, united
 from penstock.engine.expr import Call, Column, Expr
 from penstock.engine.nodes.select import ResetIndex, SetIndex
@@ -13,12 +17,11 @@ from penstock.engine.plan import FrameNode
 from penstock.engine.schema import unique_names
 from penstock.errors import UnsupportedError
 
+
 class SelectMixin(FrameLike):
     """Selection and assignment."""
 
     def __getitem__(self, key: Any) -> Any:
-        from penstock.collections.series import Series
-
         if isinstance(key, FrameLike):
             return self._masked(key)
         if callable(key):
@@ -34,7 +37,7 @@ class SelectMixin(FrameLike):
             return self.loc[key]
         if key not in schema.labels and any(isinstance(one, tuple) for one in schema.labels):
             return self._top_level(key)
-        return Series(self._rows, Column(schema.column(key)), key)
+        return new_series(self._rows, Column(schema.column(key)), key)
 
     def _top_level(self, key: Any) -> Any:
         """Return the columns under one label of the first column level."""
@@ -78,8 +81,6 @@ class SelectMixin(FrameLike):
         return frame
 
     def _assigned(self, columns: dict[Any, Any]) -> Any:
-        from penstock.collections.operands import assigned
-
         values = [_local(value) for value in columns.values()]
         rows, exprs = assigned(self._rows, values, "an assignment")
         items = {label: (name, expr) for name, label, expr in self._items}
@@ -97,8 +98,6 @@ class SelectMixin(FrameLike):
     @property
     def loc(self) -> Any:
         """Select rows by mask or labels, and columns: ``frame.loc[mask, ["a", "b"]]``."""
-        from penstock.collections.indexing import LocIndexer
-
         return LocIndexer(self)
 
     @property
@@ -125,8 +124,6 @@ class SelectMixin(FrameLike):
             ``or``, ``not``, ``in``, names in backquotes, ``@name`` for local
             variables.
         """
-        from penstock.collections.queries import query_mask
-
         return self._masked(query_mask(self, expr, kwargs.get("local_dict")))
 
     def drop(self, labels: Any = None, axis: Any = 0, columns: Any = None,

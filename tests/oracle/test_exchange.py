@@ -1,0 +1,168 @@
+"""The exchange itself: spill files, skew, order, determinism, memory, and nothing left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import penstock.dataframe as dd
+from penstock import config
+from penstock.scheduler import Profile
+from tests.oracle.exchanges import Call, check_spilled
+from tests.support.frames import assert_eq
+
+ROWS = 400
+
+
+def numbers(rows: int = ROWS) -> pd.DataFrame:
+    random = np.random.default_rng(7)
+    return pd.DataFrame(
+        {
+            "key": random.integers(0, 40, rows),
+            "text": random.choice(["a", "b", "ü", None], rows),
+            "x": random.normal(size=rows).round(2),
+            "row": np.arange(rows),
+        }
+    )
+
+
+def _right(frame: Any) -> Any:
+    right = numbers(60)[["key", "row"]].rename(columns={"row": "other"})
+    return right if isinstance(frame, pd.DataFrame) else dd.from_pandas(right, 3)
+
+
+def _unshared(frame: Any) -> dict[str, Any]:
+    return {} if isinstance(frame, pd.DataFrame) else {"broadcast": False}
+
+
+SPILLING: dict[str, Call] = {
+    "sort": lambda df: df.sort_values(["x", "row"]),
+    "sort descending": lambda df: df.sort_values(["text", "row"], ascending=False),
+    "groupby": lambda df: df.groupby("row").x.sum(),
+    "groupby holistic": lambda df: df.groupby("key").x.median(),
+    "groupby apply": lambda df: df.groupby("key").apply(lambda group: group.x.sum()),
+    "drop_duplicates": lambda df: df.drop_duplicates(["key", "text"]),
+    "value_counts": lambda df: df.x.value_counts(),
+    "quantile": lambda df: df.x.quantile([0.1, 0.5]),
+    "nunique": lambda df: df.nunique(),
+    **{
+        f"{how} join": lambda df, how=how: df.merge(_right(df), on="key", how=how, **_unshared(df))
+        for how in ("inner", "left", "right", "outer")
+    },
+}
+
+
+@pytest.mark.parametrize("case", SPILLING)
+def test_spills(case: str) -> None:
+    check_spilled(SPILLING[case], numbers(120))
+
+
+INPUTS: dict[str, Call] = {
+    "sorted": lambda df: df.sort_values("x", ignore_index=True),
+    "reversed": lambda df: df.sort_values("x", ascending=False, ignore_index=True),
+    "one value": lambda df: df.assign(x=1.0),
+    "one value but for some": lambda df: df.assign(x=np.where(df.row % 50, 1.0, df.x)),
+    "small ones first": lambda df: df.assign(x=df.row // 100 * 1000.0 + df.x),
+    "missing first": lambda df: df.assign(x=df.x.where(df.row > 200)),
+}
+
+
+@pytest.mark.parametrize("case", INPUTS)
+def test_first_blocks_may_be_like_no_other(case: str) -> None:
+    frame = INPUTS[case](numbers())
+    check_spilled(lambda df: df.sort_values("x", **_stable(df)), frame)
+    check_spilled(lambda df: df.groupby("x").row.sum(), frame)
+
+
+def _stable(frame: Any) -> dict[str, str]:
+    return {"kind": "stable"} if isinstance(frame, pd.DataFrame) else {}
+
+
+@pytest.mark.parametrize("case", ["sorted", "reversed", "small ones first"])
+def test_partitions_that_grew_are_cut_again(case: str) -> None:
+    frame = INPUTS[case](numbers(4000))
+    with config.set({"exchange-memory": 16_000}):
+        lazy = dd.from_pandas(frame, 20).sort_values("x")
+        sizes = [block.memory_usage(index=True, deep=True).sum() for block in lazy.iter_blocks()]
+    assert sum(size > 0 for size in sizes) > 5
+    assert max(sizes) < 3 * 16_000
+
+
+def _partitions(workers: int, scheduler: str) -> list[pd.DataFrame]:
+    options = {"num_workers": workers, "scheduler": scheduler}
+    lazy = dd.from_pandas(numbers(2000), 31).sort_values("x")
+    with config.set({"exchange-memory": 4000, "num-workers": workers}):
+        return list(lazy.iter_blocks(**options))
+
+
+def test_partitions_do_not_depend_on_the_workers() -> None:
+    expected = _partitions(1, "sync")
+    assert len(expected) > 5
+    for workers in (2, 4):
+        for turn in range(3):
+            found = _partitions(workers, "threads")
+            assert len(found) == len(expected), turn
+            for one, other in zip(found, expected, strict=True):
+                assert_eq(one, other)
+
+
+def test_small_data_stay_in_memory() -> None:
+    with Profile() as profile:
+        dd.from_pandas(numbers(), 5).sort_values("x").compute()
+    assert profile.spilled_bytes == 0
+
+
+def test_a_setting_that_is_no_size_is_refused() -> None:
+    with config.set({"exchange-memory": "plenty"}), pytest.raises(ValueError, match="plenty"):
+        dd.from_pandas(numbers(), 5).sort_values("x").compute()
+
+
+@pytest.mark.parametrize("scheduler", ["threads", "sync"])
+def test_an_error_leaves_no_files(scheduler: str, spill_directory: Path) -> None:
+    def fail(frame: pd.DataFrame) -> pd.DataFrame:
+        if (frame.row > 300).any():
+            raise ValueError("far into the data")
+        return frame
+
+    before = _files(spill_directory)
+    lazy = dd.from_pandas(numbers(), 9).map_partitions(fail).sort_values("x")
+    with config.set({"exchange-memory": 64}), pytest.raises(ValueError, match="far into"):
+        lazy.compute(scheduler=scheduler)
+    assert _files(spill_directory) <= before
+
+
+def _files(directory: Path) -> set[Path]:
+    return {path for path in directory.rglob("*") if path.is_file()}
+
+
+WRITTEN: dict[str, Call] = {
+    "sorted": lambda df: df.sort_values("x", **_stable(df)),
+    "sorted by text": lambda df: df.sort_values(["text", "row"], ascending=[False, True]),
+    "merged": lambda df: df.merge(_right(df), on="key", how="left", **_unshared(df)),
+    "merged, outer": lambda df: df.merge(_right(df), on="key", how="outer", **_unshared(df)),
+    "grouped": lambda df: df.groupby("key").x.sum().reset_index(),
+    "grouped, unsorted": lambda df: df.groupby("text", sort=False).row.sum().reset_index(),
+    "without duplicates": lambda df: df.drop_duplicates("key"),
+    "counted": lambda df: df.key.value_counts().reset_index(),
+}
+
+
+@pytest.mark.parametrize("case", WRITTEN)
+@pytest.mark.parametrize("spilling", [False, True])
+def test_files_hold_rows_in_order(case: str, spilling: bool, tmp_path: Path) -> None:
+    frame = numbers(200)
+    expected = WRITTEN[case](frame).reset_index(drop=True)
+    with config.set({"exchange-memory": 256 if spilling else None}):
+        lazy = WRITTEN[case](dd.from_pandas(frame, 7))
+        lazy.to_parquet(str(tmp_path / "parquet"), write_index=False)
+        lazy.to_csv(str(tmp_path / "one.csv"), single_file=True, index=False)
+        lazy.to_csv(str(tmp_path / "many"), index=False)
+    assert_eq(pd.read_parquet(tmp_path / "parquet").reset_index(drop=True), expected)
+    assert_eq(pd.read_csv(tmp_path / "one.csv"), expected, check_dtype=False)
+    parts = [pd.read_csv(path) for path in sorted((tmp_path / "many").iterdir())]
+    whole = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    assert_eq(whole, expected, check_dtype=False)

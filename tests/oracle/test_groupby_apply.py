@@ -1,0 +1,59 @@
+"""groupby.apply: functions of the user's on whole groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import penstock.dataframe as dd
+from tests.oracle.exchanges import Call, check_exchanged, sample
+
+CASES: dict[str, Call] = {
+    "number": lambda df: df.groupby("few").apply(lambda group: group.finite.sum()),
+    "number of series": lambda df: df.groupby("few").finite.apply(lambda values: values.max()),
+    "rows": lambda df: df.groupby("few").apply(lambda group: group.head(1)),
+    "rows without keys": lambda df: df.groupby("few", group_keys=False).apply(
+        lambda group: group[group.finite > 0]
+    ),
+    "frame": lambda df: df.groupby("few").apply(
+        lambda group: pd.DataFrame({"n": [len(group)], "low": [group.finite.min()]})
+    ),
+    "several keys": lambda df: df.groupby(["few", "text"]).apply(lambda group: len(group)),
+    "text keys": lambda df: df.groupby("text").apply(lambda group: group.few.sum()),
+    "keys with missing": lambda df: df.groupby("text", dropna=False).apply(len),
+    "sorted in the group": lambda df: df.groupby("few").apply(
+        lambda group: group.sort_values("finite")
+    ),
+    "columns chosen": lambda df: df.groupby("few")[["finite"]].apply(lambda group: group.max()),
+    "arguments": lambda df: df.groupby("few").apply(_scaled, 2, shift=1),
+}  # fmt: skip
+
+
+def _scaled(group: pd.DataFrame, factor: int, shift: int = 0) -> float:
+    return float(group.finite.sum() * factor + shift)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_apply(case: str) -> None:
+    check_exchanged(CASES[case], sample("few", "text", "finite"))
+
+
+def test_each_group_is_whole() -> None:
+    frame = pd.DataFrame({"k": [0, 1, 2, 3] * 50, "x": range(200)})
+
+    def widths(df: Any) -> Any:
+        return df.groupby("k").apply(lambda group: group.x.max() - group.x.min())
+
+    check_exchanged(widths, frame)
+
+
+def test_error_names_where_it_happened() -> None:
+    def fail(group: pd.DataFrame) -> float:
+        raise ValueError("no such thing")
+
+    lazy = dd.from_pandas(sample("few", "finite"), 2)
+    with pytest.raises(ValueError, match="no such thing") as caught:
+        lazy.groupby("few").apply(fail)
+    assert any("meta=" in note for note in caught.value.__notes__)
