@@ -228,26 +228,39 @@ def keep_line(old: Node, new: Node) -> None:
         user_lines[new] = user_lines[old]
 
 
-def transform(roots: Sequence[Node], function: Callable[[Node], Node]) -> list[Node]:
+def transform(
+    roots: Sequence[Node],
+    function: Callable[[Node], Node],
+    uses: Counter[Node] | None = None,
+) -> list[Node]:
     """Rebuild `roots` bottom-up, applying `function` to each node once.
 
-    `function` sees a node whose inputs are already rebuilt.
+    `function` sees a node whose inputs are already rebuilt. A given `uses` is
+    filled on the way with how many operands each rebuilt node is, so that
+    `function` can tell which inputs are shared.
     """
     rebuilt: dict[Node, Node] = {}
+    before = count_uses(*roots) if uses is not None else Counter()
     for node in walk(*roots):
         fresh = function(node.with_inputs([rebuilt[source] for source in node.inputs]))
         keep_line(node, fresh)
         rebuilt[node] = fresh
+        if uses is not None:
+            uses[fresh] += before[node]
     return [rebuilt[root] for root in roots]
 
 
-def transform_frames(root: Node, function: Callable[[FrameNode], FrameNode]) -> Node:
-    """Rebuild `root` bottom-up, applying `function` to each frame node once."""
+def transform_frames(
+    root: Node,
+    function: Callable[[FrameNode], FrameNode],
+    uses: Counter[Node] | None = None,
+) -> Node:
+    """Rebuild `root` bottom-up, applying `function` to each frame node once; see `transform`."""
 
     def apply(node: Node) -> Node:
         return function(node) if isinstance(node, FrameNode) else node
 
-    return transform([root], apply)[0]
+    return transform([root], apply, uses)[0]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -194,6 +194,9 @@ def is_transient(error: BaseException) -> bool:
     while seen is not None:
         if isinstance(seen, faults):
             return True
+        if isinstance(seen, botocore.exceptions.EndpointConnectionError):
+            # A connection that broke before the answer; not one that nobody takes.
+            return not isinstance(seen.__context__, aiohttp.ClientConnectorError)
         seen = seen.__cause__
     return False
 

@@ -30,8 +30,9 @@ import shutil
 import socket
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from penstock.config import format_bytes
 from penstock.errors import SinkError, TargetExistsError
 from penstock.io.filesystem import local_path, natural_key
 from penstock.io.transaction_backend import Backend, target_exists
@@ -45,7 +46,43 @@ _numbers = itertools.count()
 
 
 class _SyncedFile(io.BufferedWriter):
-    """A file whose bytes are on the disk once it is closed."""
+    """A file of a stage whose bytes are on the disk once it is closed."""
+
+    def __init__(self, path: str, stage: str, shown: str) -> None:
+        super().__init__(io.FileIO(path, "wb"))
+        self._stage = stage
+        self._shown = shown
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            raise self._failed(error, memoryview(data).nbytes) from error
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError as error:
+            raise self._failed(error, 1) from error
+
+    def _failed(self, error: OSError, nbytes: int) -> SinkError:
+        """Return the error for `nbytes` more that cannot be written."""
+        if isinstance(error, SinkError):
+            return error
+        reason = f"cannot write {self._shown}: {error.strerror or error}"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            folder = os.path.dirname(self._stage)
+            with contextlib.suppress(OSError):
+                used = sum(
+                    os.stat(os.path.join(self._stage, name)).st_size
+                    for name in _files_below(self._stage)
+                )
+                reason += (
+                    f" ({format_bytes(used)} written, at least {format_bytes(nbytes)} more needed, "
+                    f"{format_bytes(shutil.disk_usage(folder).free)} free in {folder})"
+                )
+            reason += "; free some space or write elsewhere"
+        return SinkError(reason)
 
     def close(self) -> None:
         if not self.closed:
@@ -112,7 +149,7 @@ class LocalBackend(Backend):
         path = os.path.join(self._data, name or "file")
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            return cast("BinaryIO", _SyncedFile(io.FileIO(path, "wb")))
+            return cast("BinaryIO", _SyncedFile(path, self._stage, self._shown))
         except OSError as error:
             raise SinkError(f"cannot write {self._shown}: {error.strerror}") from error
 
@@ -175,7 +212,7 @@ class LocalBackend(Backend):
                 final = _unique(name)
             moves.append((name, final, os.stat(os.path.join(self._data, name)).st_ino))
         journal = os.path.join(self._stage, "append.json")
-        with _SyncedFile(io.FileIO(journal, "wb")) as file:
+        with _SyncedFile(journal, self._stage, self._shown) as file:
             file.write(json.dumps([[final, inode] for _, final, inode in moves]).encode())
         _sync_directory(self._stage)
         finals = []

@@ -269,7 +269,10 @@ class MemoryPool:
 
     def refusal(self, name: str, nbytes: int) -> MemoryLimitError:
         """Return the error for work `name` that cannot get `nbytes`."""
-        largest = ", ".join(f"{who} {format_bytes(size)}" for who, size in self.top())
+        holding = self.top()
+        if self.overrun:
+            holding.append(("memory in no account", self.overrun))
+        largest = ", ".join(f"{who} {format_bytes(size)}" for who, size in holding)
         return MemoryLimitError(
             f"{name} needs {format_bytes(nbytes)} of memory, but the budget is "
             f"{format_bytes(self.budget)} (memory_limit {format_bytes(self.limit)}, of which the "

@@ -36,7 +36,7 @@ DROPPED = {
         df.sort_values("x")
     ),
     "groupby of merged": lambda df: merged(df).groupby("k").y.sum(),
-    "groupby of merged outer": lambda df: merged(df, "outer").groupby("k").y.sum(),
+    "groupby of merged outer": lambda df: merged(df, "outer").groupby("k").y.mean(),
     "groupby median": lambda df: df.sort_values("x").groupby("k").x.median(),
     "sum of merged": lambda df: merged(df, "left").y.sum(),
     "sorted twice": lambda df: df.sort_values("x").sort_values("k").x.min(),

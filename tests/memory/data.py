@@ -67,7 +67,9 @@ class Data:
                     "group": rng.integers(0, GROUPS, count),
                     "real": rng.random(count),
                     "heavy": heavy,
-                    "text": pc.binary_join_element_wise("text", pa.array(key).cast(pa.string()), "-"),
+                    "text": pc.binary_join_element_wise(
+                        "text", pa.array(key).cast(pa.string()), "-"
+                    ),
                 }
             )
             yield table if columns is None else table.select(columns)
@@ -131,7 +133,11 @@ class _Kept:
     def __init__(self, file: object) -> None:
         self.write = file.write
         self.flush = file.flush
-        self.readable, self.writable, self.seekable = (lambda: False), (lambda: True), (lambda: False)
+        self.readable, self.writable, self.seekable = (
+            (lambda: False),
+            (lambda: True),
+            (lambda: False),
+        )
 
     def close(self) -> None:
         self.closed = True

@@ -1,6 +1,6 @@
 """One operation in a process of its own, whose memory is watched from inside as well.
 
-    python -m tests.memory.operations NAME DATA ROWS OUT
+    python -m tests.memory.operations NAME DATA OUT
 
 runs operation NAME under the configured limit and prints JSON: the answer where it is a value,
 how long it took, and for each stage by how much the process was seen to take more than was
@@ -16,8 +16,6 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
-
-# What most programs have: imported while an operation runs, libraries would be taken for its own.
 
 import penstock.dataframe as dd
 from penstock.errors import MemoryLimitError
@@ -82,7 +80,9 @@ class Watch:
         pool = current_pool()
         while not self._stopped.wait(WATCH_SECONDS):
             with self._lock:
-                running = {self._names[run][stage] for (run, stage), n in self._running.items() if n}
+                running = {
+                    self._names[run][stage] for (run, stage), n in self._running.items() if n
+                }
             if not running:
                 continue
             accounted = pool.baseline + pool.reserved + pool.held
@@ -97,9 +97,8 @@ class Watch:
 class Operations:
     """The operations by name; each writes to `out` or returns an answer."""
 
-    def __init__(self, data: Path, rows: int, out: Path) -> None:
+    def __init__(self, data: Path, out: Path) -> None:
         self._data = data
-        self._rows = rows
         self.out = str(out / "out")
 
     def _read(self, name: str = "facts", **options: Any) -> Any:
@@ -186,7 +185,6 @@ class Operations:
     def iter_blocks(self) -> list[int]:
         count = total = 0
         for block in self._read().iter_blocks():
-            assert isinstance(block, pd.DataFrame)
             assert block["id"].iloc[0] == count
             count += len(block)
             total += int(block["key"].sum())
@@ -201,8 +199,8 @@ class Operations:
 
 
 def main() -> None:
-    name, data, rows, out = sys.argv[1:]
-    operations = Operations(Path(data), int(rows), Path(out))
+    name, data, out = sys.argv[1:]
+    operations = Operations(Path(data), Path(out))
     started = time.monotonic()
     with Watch() as watch:
         answer = getattr(operations, name)()

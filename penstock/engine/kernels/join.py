@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penstock.blocks import block_nbytes
 from penstock.engine.kernels.groupby_codes import filter_rows, group_codes, single_chunk
 from penstock.engine.kernels.join_lookup import KeyLookup
 from penstock.engine.kernels.sort import composite_ranks, stable_order
@@ -82,7 +83,12 @@ def join_tables(
         others = found
     _validate(left, left_on, right, right_on, validate)
     if how == "outer":
-        pairs = list(zip(built.probing_keys(left), built.keys, strict=True))
+        originals = [
+            (single_chunk(left[a]), single_chunk(right[b]))
+            for a, b in zip(left_on, right_on, strict=True)
+        ]
+        converted = zip(built.probing_keys(left), built.keys, strict=True)
+        pairs = [_sortable(*pair) for pair in zip(originals, converted, strict=True)]
         rows, others = _outer(rows, found, pairs)
     return _assemble(left, right, left_on, right_on, rows, others, how, suffixes, indicator)
 
@@ -135,6 +141,10 @@ class JoinTable:
         ]
         self.keys = _converted(right, right_on, self.types)
         self.lookup = KeyLookup(self.keys)
+
+    def memory_usage(self, deep: bool = True) -> int:
+        """Return the bytes that this keeps in memory, under the name pandas has for it."""
+        return block_nbytes(self.table) + self.lookup.nbytes
 
     def probing_keys(self, left: pa.Table) -> list[pa.Array]:
         """Return the key columns of a probing block in the types of the built keys."""
@@ -228,6 +238,25 @@ def _outer(
     ranks, _ = composite_ranks(keys, [True] * len(keys), "last")
     order = stable_order(ranks)
     return rows[order], others[order]
+
+
+def _sortable(
+    originals: tuple[pa.Array, pa.Array], converted: tuple[pa.Array, pa.Array]
+) -> tuple[pa.Array, pa.Array]:
+    """Return the keys of both sides as values that sort as pandas sorts them.
+
+    Categories and times sort by the integers that stand for them, of which that of a missing
+    value is the least; others sort missing values last.
+    """
+    left, right = originals
+    if pa.types.is_dictionary(left.type) and pa.types.is_dictionary(right.type):
+        if left.dictionary.equals(right.dictionary):
+            first, second = (side.indices.cast(pa.int64()).fill_null(-1) for side in originals)
+            return first, second
+    if pa.types.is_timestamp(converted[0].type) or pa.types.is_duration(converted[0].type):
+        first, second = (side.view(pa.int64()).fill_null(-(2**63)) for side in converted)
+        return first, second
+    return converted
 
 
 def key_type(x: pa.DataType, y: pa.DataType, a: str, b: str) -> pa.DataType:

@@ -119,6 +119,12 @@ class KeyLookup:
         if self.unique:
             self._row[codes] = np.arange(len(codes))
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the index from keys to rows, without the keys."""
+        arrays = (self.counts, self.starts, self.order, self._row)
+        return sum(array.nbytes for array in arrays)
+
     def encode(self, columns: Sequence[pa.Array]) -> np.ndarray:
         """Return the group of every key, -1 where the built side does not have it."""
         codes = self._columns[0].encode(columns[0])

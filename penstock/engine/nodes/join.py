@@ -130,7 +130,7 @@ class Join(FrameNode):
         right = self._side_blocks(lowering, self.right, self.right_columns)
         if self._gives_right(lowering):
             return self._lower_given(lowering, left, right)
-        if self.how == "right" and self._is_small(lowering, self.left):
+        if self._gives_left(lowering):
             whole = _whole(lowering, left)
             return blockwise(
                 lowering, self.name, _Flipped(self._kernel()), [right, whole],
@@ -153,6 +153,11 @@ class Join(FrameNode):
         if self.how not in _RIGHT_TO_ALL or self.validate not in (None, "m:1", "many_to_one"):
             return False
         return self.broadcast if self.broadcast is not None else self._is_small(lowering, self.right)
+
+    def _gives_left(self, lowering: Lowering) -> bool:
+        if self.how != "right" or self.validate not in (None, "1:m", "one_to_many"):
+            return False
+        return self.broadcast if self.broadcast is not None else self._is_small(lowering, self.left)
 
     def _is_small(self, lowering: Lowering, node: FrameNode) -> bool:
         return node.nbytes <= lowering.budget // 12
@@ -207,7 +212,8 @@ def _renamed(columns: Columns, table: pa.Table) -> pa.Table:
 def _whole(lowering: Lowering, blocks: Blocks) -> Blocks:
     if len(blocks) == 1:
         return blocks
-    return tree_reduce(lowering, "gather", concat_tables, blocks, split_every=len(blocks))
+    whole = tree_reduce(lowering, "gather", concat_tables, blocks, split_every=len(blocks))
+    return replace(whole, nbytes=blocks.nbytes * len(blocks))
 
 
 def _build(

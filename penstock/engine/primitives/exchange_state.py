@@ -103,7 +103,11 @@ class Exchange:
         """
         if not self._ordered:
             self._enough += self._waiting_bytes(index)
-        while self._ordered and self._looked in self._arrived:
+        while (
+            self._ordered
+            and self._enough <= self.sizes.pending
+            and self._looked in self._arrived
+        ):
             self._enough += self._waiting_bytes(self._looked)
             self._looked += 1
         return self._enough > self.sizes.pending

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from penstock.engine.expr import (
@@ -19,19 +20,18 @@ from penstock.engine.nodes.filter import Filter
 from penstock.engine.nodes.select import Select
 from penstock.engine.nodes.sort import Shuffle, Sort
 from penstock.engine.nodes.sources import ReadFrame
-from penstock.engine.plan import FrameNode, Node, count_uses, transform_frames
+from penstock.engine.plan import FrameNode, Node, transform_frames
 
 
 def push_filters(root: Node) -> Node:
     """Return the plan in which filters run as early as their columns are there."""
-    uses = count_uses(root)
-    shared = {node for node, count in uses.items() if count > 1}
+    uses: Counter[Node] = Counter()
 
     def push(node: FrameNode) -> FrameNode:
         if not isinstance(node, Filter):
             return node
         below = node.input
-        if below in shared:
+        if uses[below] > 1:
             return node
         if isinstance(below, Filter) and is_total(node.predicate):
             both = Call("and", (below.predicate, node.predicate))
@@ -53,7 +53,7 @@ def push_filters(root: Node) -> Node:
                 return replace(below, predicate=predicate)
         return node
 
-    return transform_frames(root, push)
+    return transform_frames(root, push, uses)
 
 
 # Operations with a result for any value. Others, such as casts, may raise for rows that an

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from penstock.engine.expr import Column, substitute
 from penstock.engine.nodes.select import Select
-from penstock.engine.plan import Node, count_uses, transform
+from penstock.engine.plan import Node, transform
 
 
 def merge_selects(root: Node) -> Node:
@@ -15,7 +16,7 @@ def merge_selects(root: Node) -> Node:
     An expression moves up only into places that use it once, so that nothing
     is computed twice.
     """
-    uses = count_uses(root)
+    uses: Counter[Node] = Counter()
 
     def merge(node: Node) -> Node:
         if not isinstance(node, Select):
@@ -26,11 +27,11 @@ def merge_selects(root: Node) -> Node:
                 same = node.labels == below.schema.labels
                 return below if same and node.label_names == below.schema.label_names else node
             return node
-        if not (below.is_projection or (node.is_projection and uses[below] <= 1)):
-            if not all(isinstance(expr, Column) for _, expr in node.items) or uses[below] > 1:
-                return node
+        picks = all(isinstance(expr, Column) for _, expr in node.items)
+        if not (below.is_projection or (picks and uses[below] <= 1)):
+            return node
         inner = dict(below.items)
         items = tuple((name, substitute(expr, inner)) for name, expr in node.items)
         return replace(node, input=below.input, items=items)
 
-    return transform([root], merge)[0]
+    return transform([root], merge, uses)[0]

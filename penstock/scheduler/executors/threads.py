@@ -25,7 +25,9 @@ class _Workers:
     """Daemon threads that wait for batches; a new one is made when none is idle."""
 
     def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[Batch] = queue.SimpleQueue()
+        # Not a SimpleQueue: in CPython 3.11 its timed wait becomes an endless one when
+        # another thread takes the item just after the time is over.
+        self._queue: queue.Queue[Batch] = queue.Queue()
         self._lock = threading.Lock()
         self._idle = 0
         self._numbers = itertools.count()
