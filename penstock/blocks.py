@@ -134,6 +134,8 @@ def concat_tables(tables: Sequence[pa.Table] | Iterable[pa.Table]) -> pa.Table:
         return one_chunk(tables[0])
     filled = [table for table in tables if table.num_rows] or tables[:1]
     schema = filled[0].schema
+    if not schema.names:  # Arrow forgets how many rows there were
+        return pa.table({"rows": pa.nulls(sum(table.num_rows for table in filled))}).select([])
     if all(table.schema.equals(schema) for table in filled[1:]):
         return one_chunk(pa.concat_tables(filled))
     return one_chunk(pa.concat_tables(filled, promote_options="permissive"))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from penstock.collections.grouping import Grouping
 
+
 def drop_duplicates(frame: FrameLike, subset: Any, keep: Any) -> Any:
     """Return one row per distinct `subset`, in the order of the rows."""
     plan = RowPositions(in_order(labelled(frame.plan)))
@@ -57,9 +58,7 @@ def nunique(frame: FrameLike, dropna: bool) -> Any:
 
     counted: list[FrameNode] = []
     for name, _, expr in frame._items:
-        plan: FrameNode = _without_index(
-            select_plan(frame._rows, ((name, name, expr),))
-        )
+        plan: FrameNode = _without_index(select_plan(frame._rows, ((name, name, expr),)))
         if dropna:
             plan = Filter(plan, Call("notna", (Column(name),)))
         distinct = DropDuplicates(plan, (name,))
@@ -67,9 +66,7 @@ def nunique(frame: FrameLike, dropna: bool) -> Any:
         counted.append(Reduce(distinct, (AggSpec(None, "size", name),)))
     if not _is_frame(frame):
         return Scalar(noted(counted[0]), Column(counted[0].schema.columns[0]))
-    columns = tuple(
-        ((name, name, label),) for name, label, _ in frame._items
-    )
+    columns = tuple(((name, name, label),) for name, label, _ in frame._items)
     rows = SideBySide(tuple(counted), columns)
     items = tuple((name, label, Column(name)) for name, label, _ in frame._items)
     return Row(noted(rows), items, label_names=frame._schema.label_names)
@@ -79,9 +76,7 @@ def _is_frame(frame: FrameLike) -> bool:
     return is_kind(frame, "DataFrame")
 
 
-def value_counts(
-    series: Any, sort: bool, ascending: bool, dropna: bool, normalize: bool
-) -> Any:
+def value_counts(series: Any, sort: bool, ascending: bool, dropna: bool, normalize: bool) -> Any:
     """Return the number of rows of each value, as pandas orders them."""
     import pyarrow as pa
 
@@ -125,9 +120,7 @@ def grouped_value_counts(
         name = "proportion"
         import pyarrow as pa
 
-        result = replace(
-            counts.schema, fields=(pa.field(name, pa.float64()),), labels=(name,)
-        )
+        result = replace(counts.schema, fields=(pa.field(name, pa.float64()),), labels=(name,))
         share = Opaque(partial(_shares, levels=list(range(len(levels)))))
         counts = GroupMap(counts, levels, share, Opaque(((), {})), result, "share of group")
     by = ((*levels,) if grouping.sort else ()) + ((name,) if sort else ())

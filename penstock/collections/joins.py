@@ -347,9 +347,5 @@ def _beside(members: list[Any]) -> Any:
     for plan in plans:
         names = unique_names([*taken, *plan.schema.columns])[len(taken) :]
         taken += names
-        columns.append(
-            tuple(zip(plan.schema.columns, names, plan.schema.labels, strict=True))
-        )
+        columns.append(tuple(zip(plan.schema.columns, names, plan.schema.labels, strict=True)))
     return new_frame(noted(SideBySide(plans, tuple(columns))))
-
-

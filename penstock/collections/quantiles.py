@@ -26,6 +26,7 @@ def quantile(
 ) -> Any:
     """Return exact quantiles of each column; see `DataFrame.quantile`."""
     from penstock.collections.scalar import Row, Scalar
+
     many = isinstance(q, list | tuple) or type(q).__name__ in ("ndarray", "Index", "Series")
     wanted = tuple(float(one) for one in q) if many else (float(q),)
     for one in wanted:
@@ -62,10 +63,17 @@ def _of_column(
 def describe(frame: FrameLike, percentiles: Any) -> Describe:
     """Return the summary of the numeric columns; see `DataFrame.describe`."""
     quantiles = sorted({0.25, 0.5, 0.75} if percentiles is None else set(percentiles))
-    target: Any = frame if is_kind(frame, "Series") else frame[  # type: ignore[index]
-        [label for _, label, _ in frame._reducible(True)  # type: ignore[attr-defined]
-         if not _is_bool(frame, label)]
-    ]
+    target: Any = (
+        frame
+        if is_kind(frame, "Series")
+        else frame[  # type: ignore[index]
+            [
+                label
+                for _, label, _ in frame._reducible(True)  # type: ignore[attr-defined]
+                if not _is_bool(frame, label)
+            ]
+        ]
+    )
     as_frame = target.to_frame() if is_kind(frame, "Series") else target
     parts = {
         "count": as_frame.count(),

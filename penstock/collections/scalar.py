@@ -121,12 +121,10 @@ class Row(Collection):
 
     def to_series(self) -> Any:
         """Return the values as a lazy Series, labelled by the columns."""
-        import pandas as pd
-
         values = self._promoted()
         plan = values.plan
         dtypes = {column.dtype for _, column in plan.schema.meta.items()}
-        example = pd.Series(plan.schema.example.iloc[0], name=self._name, index=self.index)
+        example = plan.schema.example.iloc[0].rename(self._name).set_axis(self.index)
         if len(dtypes) == 1:
             example = example.astype(dtypes.pop())
         schema = schema_of(example, index=True)

@@ -12,6 +12,7 @@ from penstock.engine.nodes.map_blocks import Opaque
 from penstock.engine.nodes.sort import in_order
 from penstock.engine.nodes.write import Write
 from penstock.engine.plan import FrameNode
+from penstock.engine.schema import FrameSchema
 from penstock.io.registry import sink_for
 
 
@@ -56,17 +57,30 @@ def csv_write(
     from penstock.collections.rows import labelled
 
     plan = in_order(frame.plan)
+    header = options.pop("header", True)
     if index:
         plan = labelled(plan)
+        header = _with_levels(header, plan.schema, options.pop("index_label", None))
     sink = sink_for("csv")(
         filename,
         single_file=single_file,
         mode=mode,
         storage_options=storage_options,
-        index=_index_names(plan) if index else (),
+        header=header,
         **options,
     )
     return _run(plan, sink, index, compute, compute_kwargs)
+
+
+def _with_levels(header: Any, schema: FrameSchema, label: Any) -> Any:
+    """Return the header with the names of the index levels in front, empty where they have none."""
+    if header is False:
+        return False
+    names = schema.index_names
+    if label is not None:
+        names = tuple(label) if isinstance(label, list | tuple) else (label,)
+    columns = schema.labels if header is True else header
+    return ["" if name is None else str(name) for name in (*names, *columns)]
 
 
 def _index_names(plan: FrameNode) -> tuple[str, ...]:

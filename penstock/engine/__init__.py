@@ -1,1 +1,1 @@
-"""engine"""
+"""Plans and what becomes of them: nodes, rules, lowering to stages, kernels."""

@@ -1,1 +1,1 @@
-"""io"""
+"""Formats: sources that read them in splits, sinks that write them all or nothing."""

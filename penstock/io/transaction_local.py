@@ -73,13 +73,13 @@ class _SyncedFile(io.BufferedWriter):
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             folder = os.path.dirname(self._stage)
             with contextlib.suppress(OSError):
-                used = sum(
+                written = sum(
                     os.stat(os.path.join(self._stage, name)).st_size
                     for name in _files_below(self._stage)
                 )
                 reason += (
-                    f" ({format_bytes(used)} written, at least {format_bytes(nbytes)} more needed, "
-                    f"{format_bytes(shutil.disk_usage(folder).free)} free in {folder})"
+                    f" ({format_bytes(written)} written, at least {format_bytes(nbytes)} more "
+                    f"needed, {format_bytes(shutil.disk_usage(folder).free)} free in {folder})"
                 )
             reason += "; free some space or write elsewhere"
         return SinkError(reason)
@@ -89,6 +89,8 @@ class _SyncedFile(io.BufferedWriter):
             try:
                 self.flush()
                 os.fsync(self.fileno())
+            except OSError as error:  # some disks tell only now that they are full
+                raise self._failed(error, 1) from error
             finally:
                 super().close()
 

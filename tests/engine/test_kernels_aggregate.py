@@ -162,16 +162,19 @@ def test_ddof_size_and_several_outputs(frame: pd.DataFrame, size: int) -> None:
 )
 def test_labels_of_extremes(frame: pd.DataFrame, column: str, size: int) -> None:
     frame["label"] = np.arange(len(frame)) * 10
-    table = to_table(frame)
     kept = frame[frame[column].notna()]
+    frame = frame[frame["bool"].isin(kept["bool"])]  # a group without values raises, as in pandas
+    kept = kept[kept["bool"].isin(frame["bool"])]
+    table = to_table(frame)
     if column == "text":
         kept = kept.assign(text=kept["text"].rank(method="dense"))
     for function in ("idxmin", "idxmax"):
         specs = [AggSpec(column, function, "out", (("label", "label"),))]
         result = run(table, ["bool"], specs, size, True).to_pydict()
         best = kept.groupby("bool")[column].agg(function) if len(kept) else {}
-        for group, label in zip(result["bool"], result["out"], strict=True):
-            assert label == (best[group] * 10 if group in best else None)
+        assert dict(zip(result["bool"], result["out"], strict=True)) == {
+            group: row * 10 for group, row in dict(best).items()
+        }
 
 
 @settings(max_examples=20, deadline=None)

@@ -78,9 +78,10 @@ def test_name_of_labels() -> None:
 
 
 def test_frames_without_columns_or_rows() -> None:
-    check(lambda df: df, pd.DataFrame(index=range(3)))
-    check(lambda df: len(df), pd.DataFrame(index=range(3)))
-    check(lambda df: df, pd.DataFrame())
+    nothing = pd.Index([], dtype="str")
+    check(lambda df: df, pd.DataFrame(index=range(3), columns=nothing))
+    check(lambda df: len(df), pd.DataFrame(index=range(3), columns=nothing))
+    check(lambda df: df, pd.DataFrame(columns=nothing))
     check(lambda df: df, pd.Series([], dtype="float64", name="x"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,11 @@ def _files(directory: Path) -> set[Path]:
     return {path for path in directory.rglob("*") if path.is_file()}
 
 
+def _in_order(paths: list[Path]) -> list[Path]:
+    """Return files of partitions in the order of their numbers."""
+    return sorted(paths, key=lambda path: int(re.search(r"\d+", path.name)[0]))
+
+
 WRITTEN: dict[str, Call] = {
     "sorted": lambda df: df.sort_values("x", **_stable(df)),
     "sorted by text": lambda df: df.sort_values(["text", "row"], ascending=[False, True]),
@@ -161,8 +167,11 @@ def test_files_hold_rows_in_order(case: str, spilling: bool, tmp_path: Path) -> 
         lazy.to_parquet(str(tmp_path / "parquet"), write_index=False)
         lazy.to_csv(str(tmp_path / "one.csv"), single_file=True, index=False)
         lazy.to_csv(str(tmp_path / "many"), index=False)
-    assert_eq(pd.read_parquet(tmp_path / "parquet").reset_index(drop=True), expected)
+    pieces = _in_order(list((tmp_path / "parquet").iterdir()))
+    parquet = pd.concat([pd.read_parquet(path) for path in pieces], ignore_index=True)
+    assert_eq(parquet, expected)
+    assert_eq(dd.read_parquet(str(tmp_path / "parquet")).compute(), expected)
     assert_eq(pd.read_csv(tmp_path / "one.csv"), expected, check_dtype=False)
-    parts = [pd.read_csv(path) for path in sorted((tmp_path / "many").iterdir())]
+    parts = [pd.read_csv(path) for path in _in_order(list((tmp_path / "many").iterdir()))]
     whole = pd.concat([part for part in parts if len(part)], ignore_index=True)
     assert_eq(whole, expected, check_dtype=False)

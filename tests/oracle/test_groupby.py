@@ -208,8 +208,8 @@ def test_value_counts(case: str, frame: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize("reduction", "sum mean min first var median nunique count".split())
-@pytest.mark.parametrize("kind", ["nullable_int", "nullable_bool", "timedelta", "datetime", "zoned"])
+@pytest.mark.parametrize(
+    "kind", ["nullable_int", "nullable_bool", "timedelta", "datetime", "zoned"]
+)
 def test_value_kinds(reduction: str, kind: str) -> None:
-    check_exchanged(
-        lambda df: getattr(df.groupby("few")[kind], reduction)(), sample("few", kind)
-    )
+    check_exchanged(lambda df: getattr(df.groupby("few")[kind], reduction)(), sample("few", kind))

@@ -172,9 +172,7 @@ JOINS: dict[str, Call] = {
     "suffixes": lambda df: df.join(other(df), lsuffix="_l", rsuffix="_r"),
     "no suffixes": lambda df: df.join(other(df)),
     "series": lambda df: df.join(other(df).v),
-    "by label": lambda df: df.set_index("text").join(
-        other(df).groupby("text").v.sum(), how="left"
-    ),
+    "by label": lambda df: df.set_index("text").join(other(df).groupby("text").v.sum(), how="left"),
     "on a column": lambda df: df.join(_by_few(df), on="few"),
     "column and index": lambda df: df.merge(
         _by_few(df), left_on="few", right_index=True, how="left"

@@ -201,7 +201,7 @@ INDEXED: dict[str, Call] = {
     "loc label": lambda df: df.loc[["a"]] if "a" in _labels(df) else df,
     "head": lambda df: df.head(3),
     "query": lambda df: df.query("label == 'a'"),
-    "shift": lambda df: df.shift(1),
+    "shift": lambda df: df.few.shift(1),
     "cumsum": lambda df: df.few.cumsum(),
     "index": lambda df: df.index,
 }
@@ -227,6 +227,8 @@ def test_indexed(case: str, frame: pd.DataFrame) -> None:
 @drawn("few text finite datetime ordered_category", max_examples=2)
 def test_set_index(by: Any, drop: bool, frame: pd.DataFrame) -> None:
     frame = frame.rename(columns={"ordered_category": "category"})
+    if by == "category":  # pandas takes a missing one first for sorted, and then sorts it last
+        frame = frame.dropna(subset=["category"])
 
     def call(df: Any) -> Any:
         if _pandas(df):

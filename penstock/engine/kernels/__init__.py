@@ -1,1 +1,1 @@
-"""engine/kernels"""
+"""Pure functions on blocks: they know nothing of plans, files, budgets or settings."""

@@ -1,1 +1,1 @@
-"""engine/nodes"""
+"""The operations of plans, one node class each."""

@@ -199,9 +199,7 @@ class _Finish:
                 combine_blocks(self.keys, self.specs, pieces), list(self.keys), list(self.specs)
             )
         if self.complete:
-            done = complete_categories(
-                done, list(self.keys), list(self.specs), dropna=self.dropna
-            )
+            done = complete_categories(done, list(self.keys), list(self.specs), dropna=self.dropna)
         by = list(self.keys) if self.sort else [ORDER]
         done = sort_table(done, by, [True] * len(by), "last")
         pairs = tuple((name, name) for name in self.schema.columns + self.schema.order)

@@ -133,7 +133,10 @@ class Join(FrameNode):
         if self._gives_left(lowering):
             whole = _whole(lowering, left)
             return blockwise(
-                lowering, self.name, _Flipped(self._kernel()), [right, whole],
+                lowering,
+                self.name,
+                _Flipped(self._kernel()),
+                [right, whole],
                 memory=self._memory(right, whole),
             )
         left_on, right_on = self._keys
@@ -142,8 +145,11 @@ class Join(FrameNode):
             self.name,
             [left, right],
             [HashPartitioner(tuple(left_on)), HashPartitioner(tuple(right_on))],
-            _JoinPieces(self._kernel(), self._empty(self.left, self.left_columns),
-                        self._empty(self.right, self.right_columns)),
+            _JoinPieces(
+                self._kernel(),
+                self._empty(self.left, self.left_columns),
+                self._empty(self.right, self.right_columns),
+            ),
             nbytes=max(1, self.left.nbytes + self.right.nbytes),
         )
 
@@ -152,7 +158,9 @@ class Join(FrameNode):
             return True
         if self.how not in _RIGHT_TO_ALL or self.validate not in (None, "m:1", "many_to_one"):
             return False
-        return self.broadcast if self.broadcast is not None else self._is_small(lowering, self.right)
+        return (
+            self.broadcast if self.broadcast is not None else self._is_small(lowering, self.right)
+        )
 
     def _gives_left(self, lowering: Lowering) -> bool:
         if self.how != "right" or self.validate not in (None, "1:m", "one_to_many"):
@@ -166,7 +174,10 @@ class Join(FrameNode):
         whole = _whole(lowering, right)
         if self.how == "cross" or self.validate:
             return blockwise(
-                lowering, self.name, self._kernel(), [left, whole],
+                lowering,
+                self.name,
+                self._kernel(),
+                [left, whole],
                 memory=self._memory(left, whole),
             )
         left_on, right_on = self._keys

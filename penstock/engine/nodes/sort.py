@@ -133,11 +133,11 @@ class TopN(FrameNode):
 
     def lower(self, lowering: Lowering) -> Blocks:
         options = (self.by, self.rows, self.ascending, self.keep)
-        tops = blockwise(
-            lowering, self.name, partial(_top, options), [lowering.blocks(self.input)]
-        )
+        tops = blockwise(lowering, self.name, partial(_top, options), [lowering.blocks(self.input)])
         top = tree_reduce(lowering, self.name, partial(_top_of, options), tops)
-        return blockwise(lowering, self.name, partial(_sorted_top, options, self.schema.names), [top])
+        return blockwise(
+            lowering, self.name, partial(_sorted_top, options, self.schema.names), [top]
+        )
 
     def describe(self) -> str:
         return f"{self.rows} by {', '.join(self.by)}"

@@ -104,9 +104,7 @@ class Exchange:
         if not self._ordered:
             self._enough += self._waiting_bytes(index)
         while (
-            self._ordered
-            and self._enough <= self.sizes.pending
-            and self._looked in self._arrived
+            self._ordered and self._enough <= self.sizes.pending and self._looked in self._arrived
         ):
             self._enough += self._waiting_bytes(self._looked)
             self._looked += 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import fnmatch
 import io
+import os
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+_UNNAMED_LEVEL = re.compile(r"__index_level_\d+__")
 _SUFFIX = {"gzip": ".gz", "bz2": ".bz2", "xz": ".xz", "zstd": ".zst"}
 # Where Arrow and Python write the same digits for a float, the ".0" aside.
 _PLAIN_LEAST, _PLAIN_MOST = 1e-4, 1e9
@@ -61,12 +64,13 @@ class CsvFormat:
 
 
 def csv_sink(
-    target: str,
+    target: str | os.PathLike[str],
     *,
     mode: Mode = "error",
     single_file: bool = False,
     storage_options: Mapping[str, Any] | None = None,
     columns: Sequence[str] | None = None,
+    index: Sequence[str] = (),
     compression: Any = "infer",
     header_first_partition_only: bool = False,
     name_function: Any = None,
@@ -84,6 +88,8 @@ def csv_sink(
     storage_options : mapping, optional
     columns : sequence of str, optional
         The columns to write, in this order.
+    index : sequence of str
+        Those that hold row labels; ``__index_level_0__`` and the like have an empty header.
     compression : str or None
         ``"infer"`` goes by the name's suffix.
     header_first_partition_only : bool
@@ -110,6 +116,7 @@ def csv_sink(
         if name not in known:
             raise TypeError(f"to_csv() got an unexpected keyword argument {name!r}")
     given = {k: v for k, v in pandas_kwargs.items() if v is not None or k == "escapechar"}
+    target = os.fspath(target)
     codec = compression_of(target, compression)
     if codec == "zip":
         raise UnsupportedError("to_csv cannot write ZIP archives; use 'gzip' or 'zstd'")
@@ -123,6 +130,7 @@ def csv_sink(
         codec,
         header_first_partition_only,
         name_function,
+        tuple(index),
     )
 
 
@@ -139,6 +147,7 @@ class CsvSink(Sink):
     codec: str | None
     header_first_only: bool
     name_function: Any
+    index: tuple[str, ...] = ()
 
     format = "csv"
 
@@ -158,7 +167,8 @@ class CsvSink(Sink):
         header = self.text.header
         if not isinstance(header, bool) and len(header) != len(names):
             raise ValueError(f"header names {len(header)} columns, but {len(names)} are written")
-        self._names = names
+        unnamed = {name for name in self.index if _UNNAMED_LEVEL.fullmatch(name)}
+        self._names = ["" if name in unnamed else name for name in names]
         self._width = len(str(max(nblocks - 1, 0)))
         if self.single_file:
             self._transaction = Transaction(

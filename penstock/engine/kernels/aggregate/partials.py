@@ -87,8 +87,6 @@ def partial(
     wanted = partial_kinds(specs, table.schema)
     for key in keys:
         named(table.schema, key)
-    if dropna:
-        table = drop_missing_keys(table, keys)
     groups, key_columns = _group(table, keys)
     names = dict.fromkeys(column for column, _ in wanted if column is not None)
     columns = {name: single_chunk(table[name]) for name in names}
@@ -116,7 +114,9 @@ def partial(
         name = partial_name(column, kind)
         fields.append(remember_field(name, made[(column, kind)].type, source))
     arrays = [made[pair] for pair in wanted]
-    return pa.Table.from_arrays(key_columns + arrays, schema=pa.schema(fields))
+    partials = pa.Table.from_arrays(key_columns + arrays, schema=pa.schema(fields))
+    # dropping the groups is cheaper than dropping their rows beforehand
+    return drop_missing_keys(partials, keys) if dropna else partials
 
 
 def combine(table: pa.Table, keys: Sequence[str], specs: Sequence[AggSpec]) -> pa.Table:

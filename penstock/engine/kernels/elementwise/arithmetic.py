@@ -109,6 +109,8 @@ def _temporal(function: str, args: list[Any]) -> Any:
     """Timestamps and durations in the finer of the two units, as pandas computes them."""
     from penstock.engine.kernels.elementwise.scalars import temporal_scalar
 
+    if any(is_missing(arg) for arg in _scalars(args)):
+        return NotImplemented
     operands: list[Any] = [
         arg if isinstance(arg, pa.Array) else temporal_scalar(arg) for arg in args
     ]
