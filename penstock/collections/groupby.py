@@ -272,7 +272,7 @@ class DataFrameGroupBy(_GroupBy):
 
     def _named(self, named: dict[str, Any]) -> Any:
         schema = self._grouping.plan.schema
-        specs = []
+        specs: list[AggSpec] = []
         for output, spelled in named.items():
             label, function, options = _named_spelling(output, spelled)
             specs.append(self._spec(schema.column(label), function, output, **options))
@@ -297,7 +297,7 @@ class SeriesGroupBy(_GroupBy):
 
     def agg(self, func: Any = None, **named: Any) -> Any:
         """Aggregate by a function, a list of them, or named ones (``out="function"``)."""
-        ((column, label),) = self._grouping.columns
+        ((column, _),) = self._grouping.columns
         if func is None:
             named = {output: _only_function(one) for output, one in named.items()}
             specs = tuple(self._spec(column, one, output) for output, one in named.items())

@@ -289,8 +289,11 @@ class Run:
         gc.collect()
         pool.sample(force=True, trim=True)
         claim = pool.try_reserve(name, need)
-        if claim is None and not pool.reserved and pool.rss + need <= pool.limit - pool.headroom:
-            claim = pool.force_reserve(name, need)
+        if claim is None and not pool.reserved:
+            # What the allocators keep though it is free serves this task.
+            used = min(pool.rss, pool.baseline + pool.held + pool.excess())
+            if used + need <= pool.limit - pool.headroom:
+                claim = pool.force_reserve(name, need)
         return claim
 
     def _submit(

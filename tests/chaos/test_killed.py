@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -82,9 +83,7 @@ def kill_at_random(job: Job, numbers: Path, folder: Path, how: str, kills: int, 
     for kill in range(kills):
         if kill % 2:  # nothing there
             if target.is_dir():
-                for path in sorted(target.rglob("*"), reverse=True):
-                    path.rmdir() if path.is_dir() else path.unlink()
-                target.rmdir()
+                shutil.rmtree(target)
             else:
                 target.unlink(missing_ok=True)
             target_was_there = False

@@ -11,6 +11,7 @@ process takes.
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import threading
 import time
@@ -28,7 +29,7 @@ class Watch:
     """Compares what the process really takes with its account, while stages run.
 
     Memory that the allocator keeps though nobody uses it is not counted: it is given back when
-    room is needed.
+    room is needed. Nor are pages of libraries that were first used during the run.
 
     Attributes
     ----------
@@ -43,6 +44,7 @@ class Watch:
         self.reserved: dict[str, int] = {}
         self.spilled = 0
         self.headroom = 0
+        self._libraries = 0
         self._names: dict[int, tuple[str, ...]] = {}
         self._running: dict[tuple[int, int], int] = {}
         self._lock = threading.Lock()
@@ -64,6 +66,7 @@ class Watch:
             if isinstance(event, events.RunStarted):
                 self._names[event.run] = tuple(name for name, _ in event.stages)
                 self.headroom = current_pool().headroom
+                self._libraries = file_backed_bytes()
             elif isinstance(event, events.TasksStarted):
                 name = self._names[event.run][event.stage]
                 self.reserved[name] = max(self.reserved.get(name, 0), event.reserved)
@@ -87,11 +90,20 @@ class Watch:
                 continue
             accounted = pool.baseline + pool.reserved + pool.held
             in_use = limits.resident_bytes() - (allocators.free_bytes() or 0)
+            in_use -= file_backed_bytes() - self._libraries
             # What was accounted for before and after counts: the account and the
             # memory do not change in the same instant.
             accounted = max(accounted, pool.baseline + pool.reserved + pool.held)
             for name in running:
                 self.beyond[name] = max(self.beyond.get(name, -accounted), in_use - accounted)
+
+
+def file_backed_bytes() -> int:
+    """Return the resident bytes of this process that are pages of files; 0 where unknown."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[2]) * resource.getpagesize()
+    except OSError:
+        return 0
 
 
 class Operations:

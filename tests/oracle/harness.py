@@ -60,7 +60,7 @@ def check(
     call: Call,
     data: Any,
     *,
-    partitions: tuple[int, ...] = PARTITIONS,
+    partitions: tuple[int, ...] | None = None,
     scheduler: str | None = None,
     memory_limit: str | None = None,
     **compare: Any,
@@ -75,8 +75,9 @@ def check(
     call : callable
         Takes a DataFrame or Series of pandas, or a collection.
     data : pandas.DataFrame or pandas.Series
-    partitions : tuple of int
-        Numbers of partitions to try.
+    partitions : tuple of int, optional
+        Numbers of partitions to try; by default all `PARTITIONS`, and one that leaves most
+        partitions empty for a frame of one row or none.
     scheduler, memory_limit : str, optional
         For `compute`; without a scheduler, threads and none take turns.
     **compare
@@ -84,6 +85,8 @@ def check(
     """
     __tracebackhide__ = True
     expected = _outcome(lambda: call(data.copy()))
+    if partitions is None:
+        partitions = PARTITIONS if len(data) > 1 else (3,)
     for turn, npartitions in enumerate(partitions, len(data)):
         options = {
             "scheduler": scheduler or ("threads", "sync")[turn % 2],
@@ -111,7 +114,7 @@ def _compare(actual: Any, expected: Any, **compare: Any) -> None:
         assert_eq(actual, expected, **compare)
 
 
-def drawn(kinds: str, *, max_examples: int = 3, max_rows: int = 8) -> Callable[[Any], Any]:
+def drawn(kinds: str, *, max_examples: int = 2, max_rows: int = 8) -> Callable[[Any], Any]:
     """Run a test on the sample, on no rows, on one row and on drawn frames.
 
     Parameters

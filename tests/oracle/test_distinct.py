@@ -76,9 +76,9 @@ def test_counts(case: str, frame: pd.DataFrame) -> None:
 
 
 KINDS = (
-    "int nullable_int nullable_bool bool datetime timedelta zoned category ordered_category "
-    "all_missing"
-).split()
+    "int", "nullable_int", "nullable_bool", "bool", "datetime", "timedelta", "zoned", "category",
+    "ordered_category", "all_missing",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)

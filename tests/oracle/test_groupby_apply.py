@@ -20,7 +20,7 @@ CASES: dict[str, Call] = {
     "frame": lambda df: df.groupby("few").apply(
         lambda group: pd.DataFrame({"n": [len(group)], "low": [group.finite.min()]})
     ),
-    "several keys": lambda df: df.groupby(["few", "text"]).apply(lambda group: len(group)),
+    "several keys": lambda df: df.groupby(["few", "text"]).apply(len),
     "text keys": lambda df: df.groupby("text").apply(lambda group: group.few.sum()),
     "keys with missing": lambda df: df.groupby("text", dropna=False).apply(len),
     "sorted in the group": lambda df: df.groupby("few").apply(

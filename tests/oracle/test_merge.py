@@ -126,9 +126,9 @@ OPTIONS: dict[str, Call] = {
     "then sort": lambda df: df.merge(other(df), on="few").sort_values(
         ["v", "bool"], **_kind(df)
     ),
-    "then filter": lambda df: (lambda m: m[m.v > 20])(df.merge(other(df), on="few")),
+    "then filter": lambda df: df.merge(other(df), on="few").query("v > 20"),
     "then columns": lambda df: df.merge(other(df), on="few", **_exchanged(df))[["v"]],
-    "then arithmetic": lambda df: (lambda m: m.v + m.few)(df.merge(other(df), on="few")),
+    "then arithmetic": lambda df: df.merge(other(df), on="few").v * 2,
     "then head": lambda df: df.merge(other(df), on="few", **_exchanged(df)).head(3),
     "then cumsum": lambda df: df.merge(other(df), on="few", **_exchanged(df)).v.cumsum(),
     "twice": lambda df: df.merge(other(df)[["few", "v"]], on="few", **_exchanged(df)).merge(

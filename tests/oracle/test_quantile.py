@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.oracle.exchanges import Call, check_exchanged, drawn, sample
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CASES: dict[str, Call] = {
     "median by default": lambda df: df.finite.quantile(),

@@ -249,10 +249,10 @@ def _sortable(
     value is the least; others sort missing values last.
     """
     left, right = originals
-    if pa.types.is_dictionary(left.type) and pa.types.is_dictionary(right.type):
-        if left.dictionary.equals(right.dictionary):
-            first, second = (side.indices.cast(pa.int64()).fill_null(-1) for side in originals)
-            return first, second
+    categories = pa.types.is_dictionary(left.type) and pa.types.is_dictionary(right.type)
+    if categories and left.dictionary.equals(right.dictionary):
+        first, second = (side.indices.cast(pa.int64()).fill_null(-1) for side in originals)
+        return first, second
     if pa.types.is_timestamp(converted[0].type) or pa.types.is_duration(converted[0].type):
         first, second = (side.view(pa.int64()).fill_null(-(2**63)) for side in converted)
         return first, second

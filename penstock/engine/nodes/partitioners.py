@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from penstock.engine.kernels.partition import hash_partition
-from penstock.engine.kernels.sort_splitters import choose_splitters, range_partition
+from penstock.engine.kernels.partition import hash_partition, scatter
+from penstock.engine.kernels.sort import sort_table
+from penstock.engine.kernels.sort_splitters import (
+    choose_splitters,
+    range_numbers,
+    range_partition,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +36,9 @@ class HashPartitioner:
 
     def split(self, table: pa.Table) -> tuple[pa.Table, np.ndarray]:
         return hash_partition(table, list(self.keys), self.npartitions, salt=self.salt)
+
+    def around(self, sample: pa.Table) -> AroundKey:
+        raise TypeError("rows of one hashed key stay together")
 
 
 @dataclass(frozen=True)
@@ -68,3 +76,28 @@ class RangePartitioner:
         return range_partition(
             table, list(self.by), self.splitters, list(self.ascending), self.na_position
         )
+
+    def around(self, sample: pa.Table) -> AroundKey:
+        """Return the partitioner that sets the middle key of `sample` apart."""
+        ordered = sort_table(sample, list(self.by), list(self.ascending), self.na_position)
+        return AroundKey(replace(self, splitters=ordered.slice(ordered.num_rows // 2, 1)))
+
+
+@dataclass(frozen=True)
+class AroundKey:
+    """Three partitions: the rows before a key, those of the key itself, and those after it."""
+
+    ranges: RangePartitioner
+    npartitions: int = 3
+
+    def split(self, table: pa.Table) -> tuple[pa.Table, np.ndarray]:
+        import numpy as np
+
+        by, key = self.ranges.by, self.ranges.splitters
+        ascending, na_position = self.ranges.ascending, self.ranges.na_position
+        assert key is not None
+        before = range_numbers(table, by, key, ascending, na_position) == 0
+        backwards = [not up for up in ascending]
+        other = "first" if na_position == "last" else "last"
+        after = range_numbers(table, by, key, backwards, other) == 0
+        return scatter(table, np.where(before, 0, np.where(after, 2, 1)), 3)

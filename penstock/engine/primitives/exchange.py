@@ -37,6 +37,7 @@ def exchange(
     *,
     nbytes: int,
     slots: int | None = None,
+    divisible: bool = False,
 ) -> Blocks:
     """Repartition `inputs` and apply `gather` to each partition.
 
@@ -53,6 +54,8 @@ def exchange(
         Expected bytes of all inputs together; decides the number of partitions.
     slots : int, optional
         Number of partitions, when it is prescribed.
+    divisible : bool
+        Whether rows of one key may go to several partitions, in the order of the input.
     """
     wanted = lowering.partitions_for(nbytes) if slots is None else slots
     # spare slots take the pieces of partitions that grow beyond their share
@@ -65,7 +68,7 @@ def exchange(
         pending=_pending_bytes(lowering),
         buffer=lowering.exchange_bytes,
     )
-    state = Exchange(name, partitioners, sizes)
+    state = Exchange(name, partitioners, sizes, divisible=divisible)
     lowering.resources.append(state)
     receipts = []
     offset = 0

@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from penstock.scheduler import PartitionStore
 
 
+class Splitter(Protocol):
+    """Cuts the rows of a table into partitions."""
+
+    def split(self, table: pa.Table) -> tuple[pa.Table, np.ndarray]:
+        """Return the rows sorted by partition and the offsets (npartitions + 1) of each."""
+        ...
+
+
 class Partitioner(Protocol):
     """Decides which partition a row belongs to."""
 
@@ -35,6 +43,10 @@ class Partitioner(Protocol):
 
     def split(self, table: pa.Table) -> tuple[pa.Table, np.ndarray]:
         """Return the rows sorted by partition and the offsets (npartitions + 1) of each."""
+        ...
+
+    def around(self, sample: pa.Table) -> Splitter:
+        """Return a splitter in three: before the middle key of `sample`, the key, after it."""
         ...
 
 

@@ -47,10 +47,20 @@ class Exchange:
     partitioners : sequence of Partitioner
         One for each side; the sides (2 for a join) are partitioned alike.
     sizes : Sizes
+    divisible : bool
+        Whether rows of one key may go to several gather tasks, in the order of the input.
     """
 
-    def __init__(self, name: str, partitioners: Sequence[Partitioner], sizes: Sizes) -> None:
+    def __init__(
+        self,
+        name: str,
+        partitioners: Sequence[Partitioner],
+        sizes: Sizes,
+        *,
+        divisible: bool = False,
+    ) -> None:
         self.name = name
+        self.divisible = divisible
         self.sizes = sizes
         self.sides = len(partitioners)
         self._partitioners = list(partitioners)
@@ -182,9 +192,10 @@ class Exchange:
         portions: list[Portion] = []
         for partition, nbytes in enumerate(totals.tolist()):
             pieces = -(-nbytes // target) if nbytes > _SKEW * target else 1
-            parts = self._cut_again(partition, pieces) if pieces > 1 else []
-            whole = Portion(nbytes, [[(store, partition)] for store in self._stores])
-            portions += parts or [whole]
+            if pieces > 1:
+                portions += self._cut_again(partition, pieces, target)
+            else:
+                portions.append(Portion(nbytes, [[(store, partition)] for store in self._stores]))
         self._portions = packed(portions, self.sizes.slots, self._fill())
         self._samples.clear()
         return len(self._portions)
@@ -192,8 +203,8 @@ class Exchange:
     def _fill(self) -> int:
         return 0 if self.sizes.prescribed else self.sizes.partition
 
-    def _cut_again(self, partition: int, pieces: int) -> list[Portion]:
-        """Split a partition that outgrew its size; return nothing where one key fills it."""
+    def _cut_again(self, partition: int, pieces: int, target: int) -> list[Portion]:
+        """Split a partition that outgrew its size, by other keys or, where it may be, by rows."""
         sample = self._empty[0]
         if self._ordered:
             samples = [self._samples[index] for index in sorted(self._samples)]
@@ -201,7 +212,8 @@ class Exchange:
             sample = keys.slice(offsets[partition], offsets[partition + 1] - offsets[partition])
         partitioners = [partitioner.fit(sample, pieces) for partitioner in self._partitioners]
         if partitioners[0].npartitions == 1:
-            return []
+            whole = [[(store, partition)] for store in self._stores]
+            return self._cut_rows(Portion(int(self._total(partition)), whole), sample, target)
         stores = self._new_stores(partitioners)
         self._finer += stores
         with self._room(min(_CUT_WORKSPACE, int(self._stores[0].nbytes[partition]))):
@@ -210,8 +222,41 @@ class Exchange:
                     self._append(stores, side, index, *partitioners[side].split(table))
                 store.free(partition)
         nbytes = np.sum([store.nbytes for store in stores], axis=0).tolist()
+        keys, offsets = partitioners[0].split(sample)
+        portions: list[Portion] = []
+        for part, size in enumerate(nbytes):
+            portion = Portion(size, [[(store, part)] for store in stores])
+            nearby = keys.slice(offsets[part], offsets[part + 1] - offsets[part])
+            portions += self._cut_rows(portion, nearby, target)
+        return portions
+
+    def _total(self, partition: int) -> int:
+        return sum(int(store.nbytes[partition]) for store in self._stores)
+
+    def _cut_rows(self, portion: Portion, sample: pa.Table, target: int) -> list[Portion]:
+        """Split what one key fills by rows, where rows of a key need not stay together."""
+        if not self.divisible or portion.nbytes <= _SKEW * target or not sample.num_rows:
+            return [portion]
+        (((store, partition),),) = portion.parts
+        around = self._partitioners[0].around(sample)
+        pieces = -(-portion.nbytes // target)
+        finer = PartitionStore(pieces + 2, name=self.name)
+        self._finer.append(finer)
+        seen, expected = 0, int(store.rows[partition])
+        with self._room(min(_CUT_WORKSPACE, portion.nbytes)):
+            for index, table in enumerate(store.iter(partition)):
+                rows, (_, low, high, end) = around.split(table)
+                piece = min(pieces - 1, seen * pieces // expected)
+                # partition 0 is before the key, the last after it, those between have its rows
+                offsets = np.full(pieces + 3, low)
+                offsets[0], offsets[piece + 2 :], offsets[-1] = 0, high, end
+                seen += table.num_rows
+                self._append([finer], 0, index, rows, offsets)
+            store.free(partition)
         return [
-            Portion(size, [[(store, part)] for store in stores]) for part, size in enumerate(nbytes)
+            Portion(size, [[(finer, part)]])
+            for part, size in enumerate(finer.nbytes.tolist())
+            if size
         ]
 
     # -- gather ---------------------------------------------------------------

@@ -135,12 +135,9 @@ def holistic_field(spec: AggSpec, schema: pa.Schema) -> pa.Field | None:
         return None
     if mark is None or spec.function == "nunique":
         return pa.field(spec.output, kind)  # a number of values is never missing
-    if kind == field.type:
-        metadata = {b"penstock.dtype": mark}
-    else:
-        names = {pa.int64(): b"Int64", pa.float64(): b"Float64"}
-        metadata = {b"penstock.dtype": names[kind]} if kind in names else None
-    return pa.field(spec.output, kind, metadata=metadata)
+    names = {pa.int64(): b"Int64", pa.float64(): b"Float64", field.type: mark}
+    dtype = names.get(kind)
+    return pa.field(spec.output, kind, metadata=dtype and {b"penstock.dtype": dtype})
 
 
 # -- nunique ------------------------------------------------------------------------------------
