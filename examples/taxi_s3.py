@@ -96,8 +96,13 @@ def upload(server, folder):
     command = [sys.executable, GENERATOR, "taxi", "--months", "12", "--size", SIZE, "--output", folder]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     bucket = f"s3://{server.make_bucket('taxi')}"
-    server.filesystem().put(f"{folder}/*.csv", f"{bucket}/csv/")
-    return bucket, sum(path.stat().st_size for path in Path(folder).glob("*.csv"))
+    files = sorted(Path(folder).glob("*.csv"))
+    for path in files:
+        # few and small pieces: this is the process whose memory is watched
+        server.filesystem().put_file(
+            path, f"{bucket}/csv/{path.name}", chunksize=2**23, max_concurrency=2
+        )
+    return bucket, sum(path.stat().st_size for path in files)
 
 
 def main():

@@ -35,8 +35,8 @@ DEFAULT_SHARE = 0.6
 SPILL_WORKSPACE = 16 << 20
 """Bytes kept free so that spilling, which makes room, never lacks room itself."""
 
-MIN_HEADROOM = 16 << 20
-HEADROOM_SHARE = 0.05
+MIN_HEADROOM = 24 << 20
+HEADROOM_SHARE = 0.08
 
 # Libraries not imported yet will take about this much once they are.
 _LIBRARIES = {"numpy": 14 << 20, "pyarrow": 38 << 20, "pandas": 45 << 20}

@@ -77,7 +77,6 @@ COLUMNS: dict[str, Call] = {
     "setitem old": lambda df: _set(df, "few", df.few.astype("float32")),
     "setitem scalar": lambda df: _set(df, "x", 7),
     "setitem several": lambda df: _set(df, ["few", "x"], df[["finite", "few"]]),
-    "setitem after filter": lambda df: _set(df[df.bool], "x", df.few + 1),
     "setitem integer label": lambda df: _set(df, 0, df.few),
     "delitem": lambda df: _delete(df, "few"),
     "delitem missing": lambda df: _delete(df, "nope"),
@@ -280,6 +279,13 @@ def test_rows_of_other_frames_are_refused() -> None:
         one.few + other.few
     with pytest.raises(NotImplementedError, match="axis=0"):
         one + one.few
+
+
+def test_assignment_after_a_filter() -> None:
+    # not drawn: a frame that has lost all its rows takes those of what pandas assigns to it
+    frame = sample("few", "finite", "bool")
+    check(lambda df: _set(df[df.bool], "x", df.few + 1), frame)
+    check(lambda df: df[df.few > 0].assign(x=df.finite, y=df.few.max()), frame)
 
 
 def test_a_mask_is_boolean() -> None:

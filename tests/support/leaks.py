@@ -69,7 +69,8 @@ def leaks_since(before: Snapshot, directory: Path, patience: float = _PATIENCE) 
             return []
         if time.monotonic() > deadline:
             break
-        gc.collect()  # blocks held by a cycle are garbage, not a leak
+        if files:
+            gc.collect()  # blocks held by a cycle are garbage, not a leak
         time.sleep(0.02)
     found = [f"thread {each.name!r}" for each in threads]
     found += [f"spill file {each.relative_to(directory)}" for each in files]
