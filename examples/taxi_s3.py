@@ -11,10 +11,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from s3_server import S3ServerError, SeaweedServer
-
 import penstock
 import penstock.dataframe as dd
+from s3_server import S3ServerError, SeaweedServer
 
 SIZE = os.environ.get("DEMO_SIZE", "1.5GB")
 LIMIT = os.environ.get("DEMO_MEMORY_LIMIT", "512MB")
@@ -93,7 +92,17 @@ def plot(busiest, hours, path):
 
 def upload(server, folder):
     """Generate the months and put them on the server; return the bytes."""
-    command = [sys.executable, GENERATOR, "taxi", "--months", "12", "--size", SIZE, "--output", folder]
+    command = [
+        sys.executable,
+        GENERATOR,
+        "taxi",
+        "--months",
+        "12",
+        "--size",
+        SIZE,
+        "--output",
+        folder,
+    ]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     bucket = f"s3://{server.make_bucket('taxi')}"
     files = sorted(Path(folder).glob("*.csv"))
@@ -106,6 +115,7 @@ def upload(server, folder):
 
 
 def main():
+    """Generate, upload, analyse, and show what came out."""
     penstock.config.set(memory_limit=LIMIT)
     with SeaweedServer() as server, tempfile.TemporaryDirectory() as folder:
         print(f"generating {SIZE} of trips and putting them on {server.endpoint_url} ...")

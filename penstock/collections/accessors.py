@@ -80,9 +80,7 @@ class StringAccessor(Accessor):
         import pandas as pd
 
         meta = pd.DataFrame({i: pd.Series([], dtype="str") for i in range(n + 1)})
-        return self._series.map_partitions(
-            _split_columns, name, pat, n, meta=meta, _rowwise=True
-        )
+        return self._series.map_partitions(_split_columns, name, pat, n, meta=meta, _rowwise=True)
 
 
 def _split_columns(series: Any, name: str, pat: Any, n: int) -> Any:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from penstock.engine.plan import Node, user_lines
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from penstock.engine.run import Options
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
@@ -232,12 +234,12 @@ def _persist(collections: Sequence[Any], options: Options) -> list[Any]:
 
 def user_line() -> str | None:
     """Return the file and line of the innermost caller outside Penstock."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         filename = frame.f_code.co_filename
         if not filename.startswith(_PACKAGE):
             return f'File "{filename}", line {frame.f_lineno}'
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return None
 
 

@@ -12,7 +12,6 @@ from penstock.engine.nodes.sources import ReadFrame
 from penstock.io.registry import source_for
 
 if TYPE_CHECKING:
-
     from penstock.io.source import Source
 
 
@@ -26,7 +25,7 @@ def read_csv(
     on_type_conflict: str = "widen",
     **kwargs: Any,
 ) -> DataFrame:
-    """Read CSV files in blocks.
+    r"""Read CSV files in blocks.
 
     Parameters
     ----------
@@ -165,7 +164,7 @@ def read_parquet(
         **kwargs,
     )
     frame = from_source(source, None if blocksize is None else parse_bytes(blocksize))
-    levels = [name for name in source.pandas_index if isinstance(name, str)]
+    levels = [name for name in getattr(source, "pandas_index", ()) if isinstance(name, str)]
     if levels:
         names = tuple(None if name.startswith("__index_level_") else name for name in levels)
         frame = frame._on(SetIndex(frame.plan, tuple(levels), names))

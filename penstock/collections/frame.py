@@ -62,6 +62,7 @@ class DataFrame(
 
     @property
     def plan(self) -> FrameNode:
+        """The plan node whose blocks hold this."""
         return self._plan
 
     @property
@@ -198,8 +199,10 @@ class DataFrame(
         plan = self._plan if ignore_index else labelled(self._plan)
         plan = in_order(plan)
         columns = tuple(plan.schema.column(label) for label in labels)
-        directions = tuple(ascending) if isinstance(ascending, list | tuple) else (
-            (bool(ascending),) * len(columns)
+        directions = (
+            tuple(ascending)
+            if isinstance(ascending, list | tuple)
+            else ((bool(ascending),) * len(columns))
         )
         if len(directions) != len(columns):
             raise ValueError(f"ascending has {len(directions)} values for {len(columns)} columns")

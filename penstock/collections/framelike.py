@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from penstock.engine.schema import FrameSchema
 
+Items = tuple[tuple[str, Any, Expr], ...]
+"""Name in blocks, the user's label, and expression of each column."""
+
 
 class FrameLike(Collection):
     """Rows of a plan and columns computed from them."""
@@ -36,15 +39,16 @@ class FrameLike(Collection):
 
     @property
     @abstractmethod
-    def _items(self) -> tuple[tuple[str, Any, Expr], ...]:
+    def _items(self) -> Items:
         """Name in blocks, the user's label, and expression of each column."""
 
     @abstractmethod
-    def _like(self, rows: FrameNode, items: tuple[tuple[str, Any, Expr], ...]) -> Any:
+    def _like(self, rows: FrameNode, items: Items) -> Any:
         """Return a collection of this kind on other rows or columns."""
 
     @property
     def plan(self) -> FrameNode:
+        """The plan node whose blocks hold this."""
         raise NotImplementedError
 
     @property
@@ -238,7 +242,7 @@ def _ordered(plan: FrameNode) -> FrameNode:
     return in_order(plan)
 
 
-def select_plan(rows: FrameNode, items: tuple[tuple[str, Any, Expr], ...]) -> FrameNode:
+def select_plan(rows: FrameNode, items: Items) -> FrameNode:
     """Return the plan that computes `items` from `rows`."""
     same = tuple(name for name, _, _ in items) == rows.schema.columns
     if same and all(expr == Column(name) for name, _, expr in items):
@@ -258,5 +262,3 @@ def select_plan(rows: FrameNode, items: tuple[tuple[str, Any, Expr], ...]) -> Fr
             label_names,
         )
     )
-
-

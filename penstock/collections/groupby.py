@@ -259,7 +259,8 @@ class DataFrameGroupBy(_GroupBy):
     def _by_column(self, functions: dict[Any, Any]) -> Any:
         schema = self._grouping.plan.schema
         nested = any(isinstance(function, list) for function in functions.values())
-        specs, labels = [], []
+        specs: list[AggSpec] = []
+        labels: list[Any] = []
         for label, function in functions.items():
             column = schema.column(label)
             for one in function if isinstance(function, list) else [function]:

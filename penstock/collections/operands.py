@@ -89,9 +89,7 @@ def with_labels(frame: FrameLike, labels: list[Any], missing: Any = float("nan")
     return frame._like(frame._rows, items)
 
 
-def _columns(
-    rows: FrameNode, value: Any, labels: list[Any]
-) -> tuple[FrameNode, Sequence[Expr]]:
+def _columns(rows: FrameNode, value: Any, labels: list[Any]) -> tuple[FrameNode, Sequence[Expr]]:
     if isinstance(value, Scalar):
         plan, (expr,) = with_values(rows, value.plan)
         return plan, [expr] * len(labels)

@@ -48,7 +48,7 @@ def add_operators(cls: type) -> None:
         setattr(cls, f"__r{op}__", _binary(op, reverse=True))
     for op in _COMPARISONS:
         setattr(cls, f"__{op}__", _binary(op, reverse=False))
-    cls.__hash__ = object.__hash__  # type: ignore[method-assign]
+    setattr(cls, "__hash__", object.__hash__)  # noqa: B010  __eq__ would have removed it
     for name, op in _UNARY.items():
         setattr(cls, name, _unary(op))
 

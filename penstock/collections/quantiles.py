@@ -103,6 +103,7 @@ class Describe(Collection):
 
     @property
     def plan(self) -> FrameNode:
+        """The plan node whose blocks hold this."""
         from penstock.engine.schema import unique_names
 
         plans = tuple(part.plan for key, part in self._parts.items() if key != "quantiles")

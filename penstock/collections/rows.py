@@ -27,9 +27,7 @@ _PASSING = (NumberRows, RowPositions, WithScalars, SideBySide)
 _MOVING = (Filter, Sort, Partitions)
 
 
-def rebase(
-    expr: Expr, source: FrameNode, target: FrameNode, *, moved: bool = False
-) -> Expr | None:
+def rebase(expr: Expr, source: FrameNode, target: FrameNode, *, moved: bool = False) -> Expr | None:
     """Return `expr` over `source` as an expression over `target`, when that is possible.
 
     It is when `target` is made from `source` by nodes that pass the columns of

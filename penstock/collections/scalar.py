@@ -42,6 +42,7 @@ class Scalar(Collection):
 
     @property
     def plan(self) -> FrameNode:
+        """The plan node whose blocks hold this."""
         return select_plan(self._rows, (("value", "value", self._expr),))
 
     @property
@@ -49,7 +50,7 @@ class Scalar(Collection):
         """The dtype of the value."""
         return self.plan.schema.meta.dtypes.iloc[0]
 
-    def _finalize(self, blocks: list[pa.Table], dtype_backend: str | None = None) -> Any:
+    def _finalize(self, blocks: list[pa.Table], dtype_backend: Any = None) -> Any:
         from penstock.engine.kernels.convert import series_from_arrow
 
         (table,) = blocks
@@ -112,6 +113,7 @@ class Row(Collection):
 
     @property
     def plan(self) -> FrameNode:
+        """The plan node whose blocks hold this."""
         return select_plan(self._rows, self._items)
 
     @property
@@ -175,7 +177,7 @@ class Row(Collection):
         if len({column.dtype for column in columns}) <= 1:
             return self
         dtype = pd.concat(columns).dtype
-        if dtype == object:
+        if dtype.kind == "O":
             return self
         settings = (("dtype", dtype),)
         items = tuple(

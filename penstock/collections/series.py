@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from penstock.collections.accessors import DatetimeAccessor, StringAccessor
-from penstock.collections.framelike import FrameLike, select_plan
-from penstock.collections.kinds import new_frame, register
+from penstock.collections.framelike import Items, select_plan
+from penstock.collections.kinds import is_kind, new_frame, register
 from penstock.collections.mapping import MapMixin
 from penstock.collections.mixins.elementwise import ElementwiseMixin, common_name
 from penstock.collections.mixins.order import OrderMixin
@@ -66,15 +66,16 @@ class Series(ElementwiseMixin, ReduceMixin, OrderMixin, MapMixin, OutputMixin):
         return self._base
 
     @property
-    def _items(self) -> tuple[tuple[str, Any, Expr], ...]:
+    def _items(self) -> Items:
         return ((unique_names([self.name])[0], self.name, self._expr),)
 
-    def _like(self, rows: FrameNode, items: tuple[tuple[str, Any, Expr], ...]) -> Series:
+    def _like(self, rows: FrameNode, items: Items) -> Series:
         ((_, label, expr),) = items
         return Series(rows, expr, label)
 
     @property
     def plan(self) -> FrameNode:
+        """The plan node whose blocks hold this."""
         return select_plan(self._base, self._items)
 
     @property
@@ -128,18 +129,18 @@ class Series(ElementwiseMixin, ReduceMixin, OrderMixin, MapMixin, OutputMixin):
 
     # -- results --------------------------------------------------------------
 
-    def _finalize(self, blocks: list[pa.Table], dtype_backend: str | None = None) -> pd.Series:
+    def _finalize(self, blocks: list[pa.Table], dtype_backend: Any = None) -> pd.Series:
         frame = self._schema.to_pandas(self._gathered(blocks), dtype_backend)
         series = frame.iloc[:, 0]
         series.name = self.name
         return series
 
-    def _reduced(self, node: Reduce, chosen: tuple[tuple[str, Any, Expr], ...]) -> Scalar:
+    def _reduced(self, node: Reduce, chosen: Items) -> Scalar:
         from penstock.collections.base import noted
 
         return Scalar(noted(node), Column(node.specs[0].output))
 
-    def __repr__(self) -> str:
+    def __repr__(self) -> Text:
         return f"<Series {self.name!r}: {self.dtype}>"
 
     def __bool__(self) -> bool:
@@ -149,7 +150,7 @@ class Series(ElementwiseMixin, ReduceMixin, OrderMixin, MapMixin, OutputMixin):
 
     def _combined(self, op: Text, other: Any, reverse: bool = False, axis: Any = None) -> Any:
         """Apply an operator; Series of different names give one without."""
-        if isinstance(other, FrameLike) and other.ndim > 1:
+        if is_kind(other, "DataFrame"):
             return other._combined(op, self, reverse=not reverse)
         result = self._elementwise(op, other, reverse=reverse)
         return result.rename(common_name(self, other)) if isinstance(other, Series) else result

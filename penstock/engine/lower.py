@@ -47,9 +47,7 @@ def optimise(nodes: Sequence[Node], block_bytes: int) -> list[Node]:
     return list(plan.results)
 
 
-def lower(
-    nodes: Sequence[Node], *, workers: int, budget: int, where: str | None = None
-) -> Lowered:
+def lower(nodes: Sequence[Node], *, workers: int, budget: int, where: str | None = None) -> Lowered:
     """Return the task graph of `nodes` for so many `workers` under `budget` bytes."""
     most = config.get("exchange-memory", None)
     lowering = Lowering(

@@ -97,8 +97,14 @@ class FrameSchema:
     def select(self, names: Iterable[str]) -> FrameSchema:
         """Return this schema with only the columns in `names` (index and order too)."""
         kept = frozenset(names)
-        pairs = [(f, label) for f, label in zip(self.fields, self.labels) if f.name in kept]
-        index = [(f, n) for f, n in zip(self.index_fields, self.index_names) if f.name in kept]
+        pairs = [
+            (f, label) for f, label in zip(self.fields, self.labels, strict=True) if f.name in kept
+        ]
+        index = [
+            (f, n)
+            for f, n in zip(self.index_fields, self.index_names, strict=True)
+            if f.name in kept
+        ]
         return replace(
             self,
             fields=tuple(f for f, _ in pairs),
@@ -144,9 +150,7 @@ class FrameSchema:
 
         data = table.select(list(self.columns))
         # a dtype that depends on the values may have come out wider than declared
-        found = pa.schema(
-            [f.with_type(data.schema.field(f.name).type) for f in self.fields]
-        )
+        found = pa.schema([f.with_type(data.schema.field(f.name).type) for f in self.fields])
         frame = frame_from_table(data, found, dtype_backend=dtype_backend)
         if not self.columns:
             frame = pd.DataFrame(index=pd.RangeIndex(table.num_rows))
@@ -219,16 +223,12 @@ def schema_of(meta: pd.DataFrame | pd.Series, *, index: bool | None = None) -> F
         Whether the index becomes columns; by default unless it is an unnamed
         RangeIndex that starts at 0.
     """
-    from penstock.engine.kernels.convert import field_of
-
     import pandas as pd
 
     frame = meta.to_frame() if isinstance(meta, pd.Series) else meta
     labels = (meta.name,) if isinstance(meta, pd.Series) else tuple(frame.columns)
     names = unique_names(labels)
-    fields = tuple(
-        field_for(frame.iloc[:, i], name) for i, name in enumerate(names)
-    )
+    fields = tuple(field_for(frame.iloc[:, i], name) for i, name in enumerate(names))
     if index is None:
         index = not is_default_index(frame.index)
     index_fields: tuple = ()
@@ -239,9 +239,7 @@ def schema_of(meta: pd.DataFrame | pd.Series, *, index: bool | None = None) -> F
             for level in range(frame.index.nlevels)
         )
         index_names = tuple(frame.index.names)
-    return FrameSchema(
-        fields, labels, index_fields, index_names, (), tuple(frame.columns.names)
-    )
+    return FrameSchema(fields, labels, index_fields, index_names, (), tuple(frame.columns.names))
 
 
 def field_for(series: pd.Series, name: str) -> pa.Field:

@@ -15,9 +15,7 @@ _COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
 class CombineMixin(FrameLike):
     """Operators, merge and join."""
 
-    def _combined(
-        self, op: str, other: Any, reverse: bool = False, axis: Any = "columns"
-    ) -> Any:
+    def _combined(self, op: str, other: Any, reverse: bool = False, axis: Any = "columns") -> Any:
         """Apply an operator, with columns matched by their labels as pandas does."""
         if isinstance(other, FrameLike) and other.ndim == 1 and axis in (1, "columns"):
             raise UnsupportedError(
@@ -25,10 +23,10 @@ class CombineMixin(FrameLike):
                 f"pandas; for an operation row by row pass axis=0: frame.{op}(series, axis=0)"
             )
         if not isinstance(other, FrameLike) or other.ndim == 1:
-            return self._elementwise(op, other, reverse=reverse)
+            return self._elementwise(op, other, reverse=reverse)  # type: ignore[attr-defined]
         own, theirs = ([label for _, label, _ in frame._items] for frame in (self, other))
         if own == theirs:
-            return self._elementwise(op, other, reverse=reverse)
+            return self._elementwise(op, other, reverse=reverse)  # type: ignore[attr-defined]
         if op in _COMPARISONS:
             raise ValueError("Can only compare identically-labeled (both index and columns) frames")
         labels = list(self.columns.union(other.columns))  # type: ignore[attr-defined]

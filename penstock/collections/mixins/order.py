@@ -63,7 +63,7 @@ class OrderMixin(FrameLike):
             if npartitions < 1:
                 raise ValueError(f"npartitions must be at least 1, not {npartitions}")
             return self._on(Repartition(plan, npartitions))
-        return self._on(Repartition(plan, None, parse_bytes(partition_size)))
+        return self._on(Repartition(plan, None, parse_bytes(given[0])))
 
     def cumsum(self, axis: Any = 0, skipna: bool = True) -> Any:
         """Return running sums."""

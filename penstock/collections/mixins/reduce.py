@@ -134,17 +134,14 @@ class ReduceMixin(FrameLike):
         if len(plan.schema.index) != 1:
             raise SchemaError(f"{function} of an index with several levels is not supported")
         settings = (("label", index_column(0)), ("skipna", skipna))
-        specs = tuple(
-            AggSpec(name, function, name, settings) for name in plan.schema.columns
-        )
+        specs = tuple(AggSpec(name, function, name, settings) for name in plan.schema.columns)
         return self._reduced(Reduce(in_order(plan), specs), chosen)
 
     def _reduced(self, node: Reduce, chosen: tuple[tuple[str, Any, Expr], ...]) -> Any:
         """Return the lazy value (Series) or values (DataFrame) in the one row of `node`."""
         names = [spec.output for spec in node.specs]
         items = tuple(
-            (name, label, Column(name))
-            for name, (_, label, _) in zip(names, chosen, strict=True)
+            (name, label, Column(name)) for name, (_, label, _) in zip(names, chosen, strict=True)
         )
         return Row(noted(node), items, label_names=self._schema.label_names)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 from penstock.collections.framelike import FrameLike
@@ -10,7 +12,7 @@ from penstock.collections.kinds import new_series
 from penstock.collections.operands import assigned
 from penstock.collections.queries import query_mask
 from penstock.collections.rows import labelled, united
-from penstock.engine.expr import Call, Column, Expr
+from penstock.engine.expr import Call, Column, Expr, Literal
 from penstock.engine.nodes.select import ResetIndex, SetIndex
 from penstock.engine.nodes.sort import Sort, in_order
 from penstock.engine.plan import FrameNode
@@ -107,11 +109,11 @@ class SelectMixin(FrameLike):
 
     def _masked(self, mask: Any) -> Any:
         if len(mask._items) != 1:
-            return self.where(mask)  # type: ignore[attr-defined]
+            return self.where(mask)
         rows, exprs = united(
             labelled(self._rows), [self._operand(self._rows, mask)], "a filter", moved=True
         )
-        filtered = self._filtered(rows, exprs[0])  # type: ignore[attr-defined]
+        filtered = self._filtered(rows, exprs[0])
         return self._like(filtered, self._items)
 
     def query(self, expr: str, **kwargs: Any) -> Any:
@@ -188,27 +190,21 @@ class SelectMixin(FrameLike):
         thresh : int, optional
             Keep rows with at least so many values, whatever `how`.
         """
-        labels = list(self._rows.schema.labels) if subset is None else (
-            subset if isinstance(subset, list) else [subset]
+        labels = (
+            list(self._rows.schema.labels)
+            if subset is None
+            else (subset if isinstance(subset, list) else [subset])
         )
         present: list[Expr] = [
             Call("notna", (Column(self._rows.schema.column(label)),)) for label in labels
         ]
         if thresh is not None:
             counted = [Call("astype", (expr,), (("dtype", "int64"),)) for expr in present]
-            total: Expr = counted[0]
-            for expr in counted[1:]:
-                total = Call("add", (total, expr))
-            from penstock.engine.expr import Literal
-
-            keep: Expr = Call("ge", (total, Literal(thresh)))
+            keep = Call("ge", (_chained("add", counted), Literal(thresh)))
         else:
-            op = "and" if how == "any" else "or"
-            keep = present[0]
-            for expr in present[1:]:
-                keep = Call(op, (keep, expr))
+            keep = _chained("and" if how == "any" else "or", present)
         rows = labelled(self._rows)
-        return self._like(self._filtered(rows, keep), self._items)  # type: ignore[attr-defined]
+        return self._like(self._filtered(rows, keep), self._items)
 
     # -- the index ------------------------------------------------------------
 
@@ -254,7 +250,7 @@ class SelectMixin(FrameLike):
     def reset_index(self, drop: bool = False) -> Any:
         """Return the frame with the default index, the old one as first columns."""
         if drop:
-            return self._on(self._reset(True, (), ()))  # type: ignore[attr-defined]
+            return self._on(self._reset(True, (), ()))
         plan: FrameNode = labelled(self._rows)
         schema = plan.schema
         several = len(schema.index) > 1
@@ -295,3 +291,7 @@ def _local(value: Any) -> Any:
         )
     return value
 
+
+def _chained(op: str, exprs: Sequence[Expr]) -> Expr:
+    """Return ``exprs[0] op exprs[1] op ...``."""
+    return reduce(lambda left, right: Call(op, (left, right)), exprs)

@@ -53,9 +53,7 @@ class Categorise(FrameNode):
     def lower(self, lowering: Lowering) -> Blocks:
         before, after = self.input.schema, self.schema
         changed = [
-            name
-            for name in before.columns
-            if before.field(name).type != after.field(name).type
+            name for name in before.columns if before.field(name).type != after.field(name).type
         ]
         blocks = lowering.blocks(self.input).shared()
         found = blockwise(

@@ -65,7 +65,9 @@ def align_block(schema: pa.Schema, table: pa.Table) -> pa.Table:
     for field in schema:
         if field.name in known:
             column = table.column(field.name)
-            arrays.append(column if column.type == field.type else column.cast(field.type, safe=False))
+            arrays.append(
+                column if column.type == field.type else column.cast(field.type, safe=False)
+            )
         else:
             arrays.append(pa.nulls(table.num_rows, field.type))
     return pa.Table.from_arrays(arrays, schema=schema)
@@ -158,9 +160,7 @@ class WithScalars(FrameNode):
     def schema(self) -> FrameSchema:
         before = self.input.schema
         fields = [field for scalar in self.scalars for field in scalar.schema.fields]
-        added = tuple(
-            field.with_name(name) for field, name in zip(fields, self.names, strict=True)
-        )
+        added = tuple(field.with_name(name) for field, name in zip(fields, self.names, strict=True))
         return replace(before, fields=before.fields + added, labels=before.labels + self.names)
 
     @property
@@ -180,9 +180,7 @@ class WithScalars(FrameNode):
         )
 
 
-def _with_scalars(
-    fields: tuple[pa.Field, ...], table: pa.Table, *scalars: pa.Table
-) -> pa.Table:
+def _with_scalars(fields: tuple[pa.Field, ...], table: pa.Table, *scalars: pa.Table) -> pa.Table:
     import pyarrow as pa
 
     values = [column[0] for scalar in scalars for column in scalar.columns]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from penstock.engine.plan import FrameNode
@@ -164,5 +163,3 @@ def block_from_pandas(schema: FrameSchema, result: Any, operation: str) -> pa.Ta
                 f"{operation} gave a {type(result).__name__}; a DataFrame or Series is needed"
             )
     return schema.from_pandas(result, operation)
-
-

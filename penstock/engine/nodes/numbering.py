@@ -97,9 +97,7 @@ class RowPositions(FrameNode):
 
     def lower(self, lowering: Lowering) -> Blocks:
         blocks = lowering.blocks(self.input)
-        return blockwise(
-            lowering, self.name, _positioned, [blocks], arguments=range(len(blocks))
-        )
+        return blockwise(lowering, self.name, _positioned, [blocks], arguments=range(len(blocks)))
 
 
 def _positioned(block: int, table: pa.Table) -> pa.Table:

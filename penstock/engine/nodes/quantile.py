@@ -120,9 +120,7 @@ def _pick(quantiles: tuple[float, ...], table: pa.Table, offset: int, total: int
 
 
 class _Interpolate:
-    def __init__(
-        self, quantiles: tuple[float, ...], interpolation: str, schema: pa.Schema
-    ) -> None:
+    def __init__(self, quantiles: tuple[float, ...], interpolation: str, schema: pa.Schema) -> None:
         self.quantiles = quantiles
         self.interpolation = interpolation
         self.schema = schema

@@ -60,9 +60,7 @@ class Reduce(FrameNode):
         combined = tree_reduce(
             lowering, f"{self.name} combine", partial(combine_blocks, (), self.specs), partials
         )
-        return blockwise(
-            lowering, self.name, partial(finalize_block, (), self.specs), [combined]
-        )
+        return blockwise(lowering, self.name, partial(finalize_block, (), self.specs), [combined])
 
     def describe(self) -> str:
         return ", ".join(f"{spec.function}({spec.column or ''})" for spec in self.specs)
@@ -92,9 +90,7 @@ def combine_blocks(
     return combine(concat_tables(tables), list(keys), list(specs))
 
 
-def finalize_block(
-    keys: tuple[str, ...], specs: tuple[AggSpec, ...], table: pa.Table
-) -> pa.Table:
+def finalize_block(keys: tuple[str, ...], specs: tuple[AggSpec, ...], table: pa.Table) -> pa.Table:
     """Return the final aggregates from merged partial ones."""
     return finalize(table, list(keys), list(specs))
 
@@ -137,9 +133,7 @@ class RowCount(FrameNode):
         known = self.known()
         if known is not None:
             return blockwise(lowering, self.name, partial(_count_table, known), [], ntasks=1)
-        counts = blockwise(
-            lowering, self.name, _num_rows, [lowering.blocks(self.input)], nbytes=8
-        )
+        counts = blockwise(lowering, self.name, _num_rows, [lowering.blocks(self.input)], nbytes=8)
         total = tree_reduce(lowering, self.name, sum, counts)
         return blockwise(lowering, self.name, _count_table, [total])
 

@@ -16,8 +16,6 @@ from penstock.engine.schema import FrameSchema
 from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pyarrow as pa
 
 
@@ -160,5 +158,3 @@ def _between(index: str, bounds: tuple, table: pa.Table) -> pa.Table:
     low, high = pa.scalar(low).cast(column.type), pa.scalar(high).cast(column.type)
     upper = pc.less_equal(column, high) if last else pc.less(column, high)
     return table.filter(pc.and_(pc.greater_equal(column, low), upper))
-
-

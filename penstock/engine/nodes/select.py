@@ -104,7 +104,7 @@ def select_block(
     import pyarrow as pa
 
     arrays = []
-    for position, (name, expr) in enumerate(items):
+    for position, (_, expr) in enumerate(items):
         if isinstance(expr, Column):
             values = table.column(expr.name)
         else:
@@ -184,9 +184,7 @@ class SetIndex(FrameNode):
         return ((columns & known) | frozenset(self.columns),)
 
     def lower(self, lowering: Lowering) -> Blocks:
-        sources = [
-            name for name in self.schema.columns + self.schema.order
-        ]
+        sources = self.schema.columns + self.schema.order
         pairs = tuple(zip(sources, sources, strict=True)) + tuple(
             zip(self.columns, self.schema.index, strict=True)
         )

@@ -91,8 +91,9 @@ class Head(FrameNode):
 
     def lower(self, lowering: Lowering) -> Blocks:
         take = partial(_take, self.rows, self.last)
-        heads = blockwise(lowering, self.name, partial(_edge, self.rows, self.last),
-                          [lowering.blocks(self.input)])
+        heads = blockwise(
+            lowering, self.name, partial(_edge, self.rows, self.last), [lowering.blocks(self.input)]
+        )
         return tree_reduce(lowering, self.name, take, heads)
 
     def describe(self) -> str:

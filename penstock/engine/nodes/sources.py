@@ -220,9 +220,7 @@ class _Origins:
 class _Finish:
     """What is done to a block right after reading: numbering, filtering, projection."""
 
-    def __init__(
-        self, schema: pa.Schema, predicate: Expr | None, row_numbers: bool
-    ) -> None:
+    def __init__(self, schema: pa.Schema, predicate: Expr | None, row_numbers: bool) -> None:
         self.schema = schema
         self.predicate = predicate
         self.row_numbers = row_numbers

@@ -103,7 +103,7 @@ def _with_total(options: Options, table: pa.Table) -> tuple[pa.Table, States]:
 def _advance(options: Options, states: States | None, totals: States) -> States:
     if states is None:
         return totals
-    function, skipna, columns = options
+    function, _, columns = options
     return {name: _joined(function, states[name], totals[name]) for name in columns}
 
 

@@ -131,17 +131,13 @@ class _WriteBlock:
         return self.sink.write(index, align_block(self.schema, table))
 
 
-def _write_in_order(
-    lowering: Lowering, name: str, write: _WriteBlock, blocks: Blocks
-) -> Blocks:
+def _write_in_order(lowering: Lowering, name: str, write: _WriteBlock, blocks: Blocks) -> Blocks:
     """Chain the writes: each waits for the receipt of the one before."""
     count = len(blocks)
     base = lowering.graph.nvalues
     previous = base + np.arange(count - 1, dtype=np.int64)
     indptr = np.concatenate([[0, 1], 1 + 2 * np.arange(1, count)])
-    indices = np.concatenate(
-        [blocks.ids[:1], np.stack([blocks.ids[1:], previous], axis=1).ravel()]
-    )
+    indices = np.concatenate([blocks.ids[:1], np.stack([blocks.ids[1:], previous], axis=1).ravel()])
     return add_stage(
         lowering,
         name,
@@ -161,4 +157,6 @@ def _commit(transaction: SinkTransaction, receipts: Sequence[Receipt]) -> pa.Tab
     transaction.committed = True
     rows = sum(receipt.rows for receipt in receipts)
     nbytes = sum(receipt.nbytes for receipt in receipts)
-    return pa.table({"rows": pa.array([rows], pa.int64()), "nbytes": pa.array([nbytes], pa.int64())})
+    return pa.table(
+        {"rows": pa.array([rows], pa.int64()), "nbytes": pa.array([nbytes], pa.int64())}
+    )

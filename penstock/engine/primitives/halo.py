@@ -42,9 +42,7 @@ def halo(
         inputs.append(prefix_scan(lowering, f"{name} scan", partial(_last, before), tails.ids))
     if after:
         heads = blockwise(lowering, f"{name} edge", partial(_head, after), [blocks], nbytes=0)
-        scanned = prefix_scan(
-            lowering, f"{name} scan", partial(_first, after), heads.ids[::-1]
-        )
+        scanned = prefix_scan(lowering, f"{name} scan", partial(_first, after), heads.ids[::-1])
         inputs.append(Blocks(scanned.ids[::-1], 0))
     return blockwise(
         lowering, name, _WithEdges(function, before > 0, after > 0), inputs, nbytes=blocks.nbytes

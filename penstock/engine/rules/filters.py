@@ -67,14 +67,9 @@ _TOTAL = {
 
 def is_total(predicate: Expr) -> bool:
     """Return whether `predicate` has a value for each row, whatever it holds."""
-    return all(
-        not isinstance(part, Call) or part.op in _TOTAL
-        for part in walk(predicate)
-    )
+    return all(not isinstance(part, Call) or part.op in _TOTAL for part in walk(predicate))
 
 
 def _is_cheap(predicate: Expr, inner: dict[str, Expr]) -> bool:
     """Return whether the columns of `predicate` are stored ones, not computed by the selection."""
-    return all(
-        isinstance(inner.get(name, Column(name)), Column) for name in columns_of(predicate)
-    )
+    return all(isinstance(inner.get(name, Column(name)), Column) for name in columns_of(predicate))

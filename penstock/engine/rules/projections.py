@@ -54,10 +54,7 @@ def _wants(node: Node, needed: dict[Node, frozenset[str]]) -> list[frozenset[str
     if mine is None:
         mine = frozenset(node.schema.names) if isinstance(node, FrameNode) else frozenset()
     wanted = node.needs(mine)
-    return [
-        columns if is_frame else None
-        for columns, is_frame in zip(wanted, frames, strict=True)
-    ]
+    return [columns if is_frame else None for columns, is_frame in zip(wanted, frames, strict=True)]
 
 
 def _narrowed(
