@@ -200,7 +200,7 @@ class SelectMixin(FrameLike):
         ]
         if thresh is not None:
             counted = [Call("astype", (expr,), (("dtype", "int64"),)) for expr in present]
-            keep = Call("ge", (_chained("add", counted), Literal(thresh)))
+            keep: Expr = Call("ge", (_chained("add", counted), Literal(thresh)))
         else:
             keep = _chained("and" if how == "any" else "or", present)
         rows = labelled(self._rows)
