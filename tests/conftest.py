@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from tests.support.s3 import S3Endpoint
 
+# Plans are checked after every rule.
+os.environ.setdefault("PENSTOCK_VERIFY_PLANS", "true")
+
 # No deadline: two busy cores make any single example slow now and then.
 hypothesis.settings.register_profile("default", deadline=None, max_examples=50, print_blob=True)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=2000, print_blob=True)

@@ -99,7 +99,7 @@ def kill_at_random(job: Job, numbers: Path, folder: Path, how: str, kills: int, 
         assert after in (before, (ROWS, {NEW}))
         complete += after != before
         target_was_there = after is not None
-    finish(2000, OLD)  # the next start clears up
+    finish(ROWS, OLD)  # the next to write there, and to spill there, clears up
     assert {path.name for path in folder.iterdir()} == {target.name, "spill"}
     assert list((folder / "spill").iterdir()) == []
 

@@ -19,6 +19,7 @@ Call = Callable[[Any], Any]
 
 # Frames are small: shrinking them takes longer than reading them.
 _PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
+_DEFAULT_EXAMPLES = 50
 _ZONE = "Europe/Zurich"
 _DAYS = ["2021-03-28 01:30", "1970-01-01", None, "2024-02-29 23:59:59.999999", "1900-12-31"]
 # Values that every kind of column must hold at least once: missing, duplicate, extreme.
@@ -79,7 +80,7 @@ def check(
         Numbers of partitions to try; by default all `PARTITIONS`, and one that leaves most
         partitions empty for a frame of one row or none.
     scheduler, memory_limit : str, optional
-        For `compute`; without a scheduler, threads and none take turns.
+        For `compute`.
     **compare
         For `assert_eq`.
     """
@@ -87,11 +88,8 @@ def check(
     expected = _outcome(lambda: call(data.copy()))
     if partitions is None:
         partitions = PARTITIONS if len(data) > 1 else (3,)
-    for turn, npartitions in enumerate(partitions, len(data)):
-        options = {
-            "scheduler": scheduler or ("threads", "sync")[turn % 2],
-            "memory_limit": memory_limit,
-        }
+    options = {"scheduler": scheduler, "memory_limit": memory_limit}
+    for npartitions in partitions:
         collection = dd.from_pandas(data, npartitions)
         actual = _outcome(
             lambda: _computed(call(collection), options)  # noqa: B023
@@ -121,8 +119,10 @@ def drawn(kinds: str, *, max_examples: int = 2, max_rows: int = 8) -> Callable[[
     ----------
     kinds : str
         `KINDS` of columns, separated by blanks; the columns are named after them.
-    max_examples, max_rows : int
-        Drawn frames, and rows of each.
+    max_examples : int
+        Drawn frames, with the default profile of hypothesis; others draw in proportion.
+    max_rows : int
+        Most rows of each.
 
     Returns
     -------
@@ -138,7 +138,8 @@ def drawn(kinds: str, *, max_examples: int = 2, max_rows: int = 8) -> Callable[[
         for each in (whole, whole.iloc[:0], whole.iloc[:1]):
             test = example(frame=each)(test)
         slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
-        return settings(max_examples=max_examples, phases=_PHASES, suppress_health_check=slow)(test)
+        most = max(1, max_examples * settings.default.max_examples // _DEFAULT_EXAMPLES)
+        return settings(max_examples=most, phases=_PHASES, suppress_health_check=slow)(test)
 
     return decorate
 

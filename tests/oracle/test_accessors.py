@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pytest
 
 import penstock.dataframe as dd
 from penstock.engine.kernels.elementwise import OPS
 from tests.oracle.harness import check, drawn, sample
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 

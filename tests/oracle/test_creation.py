@@ -59,11 +59,15 @@ def test_indexes(index: str) -> None:
     check(lambda df: df.tail(2), frame)
 
 
-@pytest.mark.parametrize("columns", [[0, 1], [1.5, None], ["a", 1], [("a", 1), ("b", 2)], ["", "a"]])
+@pytest.mark.parametrize(
+    "columns", [[0, 1], [1.5, None], ["a", 1], [("a", 1), ("b", 2)], ["", "a"]]
+)
 def test_labels(columns: list[Any]) -> None:
     frame = sample("few", "finite")
-    frame.columns = pd.Index(columns) if not isinstance(columns[0], tuple) else (
-        pd.MultiIndex.from_tuples(columns, names=["x", "y"])
+    frame.columns = (
+        pd.Index(columns)
+        if not isinstance(columns[0], tuple)
+        else (pd.MultiIndex.from_tuples(columns, names=["x", "y"]))
     )
     check(lambda df: df, frame)
     check(lambda df: df[columns[0]], frame)
@@ -80,7 +84,7 @@ def test_name_of_labels() -> None:
 def test_frames_without_columns_or_rows() -> None:
     nothing = pd.Index([], dtype="str")
     check(lambda df: df, pd.DataFrame(index=range(3), columns=nothing))
-    check(lambda df: len(df), pd.DataFrame(index=range(3), columns=nothing))
+    check(len, pd.DataFrame(index=range(3), columns=nothing))
     check(lambda df: df, pd.DataFrame(columns=nothing))
     check(lambda df: df, pd.Series([], dtype="float64", name="x"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def test_partitions(frame: pd.DataFrame) -> None:
     frame.index = pd.Index([f"r{i}" for i in range(len(frame))], dtype="str")
     collection = dd.from_pandas(frame, 4)
     bounds = np.linspace(0, len(frame), 5).astype(int)
-    parts = [frame.iloc[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    parts = [frame.iloc[a:b] for a, b in itertools.pairwise(bounds)]
     for number, part in enumerate(parts):
         assert_eq(collection.partitions[number], part)
         assert_eq(collection.get_partition(number).few + 1, part.few + 1)
@@ -104,7 +105,7 @@ def test_several_at_once() -> None:
     assert_eq(found[0], frame)
     assert_eq(found[1]["sum"], frame.few.sum())
     assert_eq(found[1]["more"][0], frame.finite.mean())
-    assert found[1]["more"][1:] + [found[2]] == [7, "x"]
+    assert [*found[1]["more"][1:], found[2]] == [7, "x"]
     kept, number = penstock.persist(collection.few + 1, 3)
     assert_eq(kept, frame.few + 1)
     assert number == 3

@@ -162,4 +162,6 @@ def most_frequent(counts: pa.Table, value: str, *, count: str = "count") -> pa.A
         return single_chunk(counts[value])
     totals = single_chunk(counts[count]).to_numpy()
     rows = take_rows(counts, np.flatnonzero(totals == totals.max()))
-    return single_chunk(sort_table(rows, [value])[value])
+    # where pandas puts the missing one: categories sort by codes, and its code is -1
+    na_position = "first" if pa.types.is_dictionary(rows[value].type) else "last"
+    return single_chunk(sort_table(rows, [value], True, na_position)[value])

@@ -222,9 +222,9 @@ def _floordiv(args: list[Any], options: dict[str, Any]) -> Any:
     x, y = (operand_values(arg, dtype) for arg in args)
     with np.errstate(all="ignore"):
         values = np.floor_divide(x, y)
-        zero = np.equal(y, 0)
+        zero = np.broadcast_to(np.equal(y, 0), values.shape)
         if isinstance(args[1], pa.Array) and args[1].null_count:
-            zero &= args[1].is_valid().to_numpy(zero_copy_only=False)
+            zero = zero & args[1].is_valid().to_numpy(zero_copy_only=False)
         if zero.any():
             # pandas gives +-inf and NaN, for which integers become float64.
             kept = dtype if dtype.kind == "f" else np.float64
@@ -241,6 +241,8 @@ def _mod(args: list[Any], options: dict[str, Any]) -> Any:
         values = np.mod(x, y)
     zero = None
     if dtype.kind != "f":
+        if np.ndim(y) == 0 and y == 0:
+            return NotImplemented  # all missing: pandas has a dtype for that
         zero = np.broadcast_to(np.equal(y, 0), values.shape)
         zero = zero if zero.any() else None
     return with_nulls_of(values, args, zero)
