@@ -22,7 +22,7 @@ from penstock.engine.nodes.reduce import combine_blocks, needed_columns, partial
 from penstock.engine.nodes.select import rename_block
 from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, exchange
-from penstock.engine.primitives.tree_reduce import reduce_once
+from penstock.engine.primitives.tree_reduce import SPLIT_EVERY, reduce_once
 from penstock.engine.schema import ORDER, FrameSchema, index_column
 from penstock.errors import SchemaError
 from penstock.scheduler.graph import TaskMemory
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 # Partials above this together are not merged before the exchange: many groups.
 _PRECOMBINE_BYTES = 4 << 20
+# The partials, what they are joined to, and room for the others.
+_COMBINE_COPIES = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,9 +122,14 @@ class GroupAggregate(FrameNode):
                 [blocks],
                 memory=TaskMemory(input_factor=2.0, output=blocks.nbytes),
             )
-            if len(blocks) > 1:
+            together = _combined_at_once(lowering, blocks)
+            if together > 1:
                 blocks = reduce_once(
-                    lowering, f"{self.name} combine", _CombineSmall(self.keys, specs), blocks
+                    lowering,
+                    f"{self.name} combine",
+                    _CombineSmall(self.keys, specs),
+                    blocks,
+                    together,
                 )
         return exchange(
             lowering,
@@ -146,6 +153,12 @@ def _output_field(spec: AggSpec, schema: pa.Schema) -> pa.Field:
     field = holistic_field(spec, schema)
     # what a function of the user's gives is known once it has run: numbers, mostly
     return field if field is not None else pa.field(spec.output, pa.float64())
+
+
+def _combined_at_once(lowering: Lowering, blocks: Blocks) -> int:
+    """Return how many partials a task may take even if they are as large as their blocks."""
+    share = lowering.budget // (lowering.workers * _COMBINE_COPIES)
+    return min(len(blocks), SPLIT_EVERY, share // max(1, blocks.nbytes))
 
 
 class _CombineSmall:
