@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from penstock.blocks import concat_tables
 from penstock.engine.kernels.dedupe import drop_duplicates
+from penstock.engine.nodes.costs import hashing_factor
 from penstock.engine.nodes.partitioners import HashPartitioner
 from penstock.engine.plan import FrameNode
-from penstock.engine.primitives import Blocks, Lowering, blockwise, exchange
+from penstock.engine.primitives import GATHER_COPIES, Blocks, Lowering, blockwise, exchange
 from penstock.engine.schema import FrameSchema
+from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,9 +45,11 @@ class DropDuplicates(FrameNode):
     def lower(self, lowering: Lowering) -> Blocks:
         blocks = lowering.blocks(self.input)
         distinct = partial(_distinct, self.subset, self.keep)
+        hashing = hashing_factor(self.schema)
         if self.keep is not False:
             # what is a duplicate within its block never travels
-            blocks = blockwise(lowering, self.name, distinct, [blocks])
+            memory = TaskMemory(input_factor=1.0 + hashing, output=blocks.nbytes)
+            blocks = blockwise(lowering, self.name, distinct, [blocks], memory=memory)
         return exchange(
             lowering,
             self.name,
@@ -53,6 +57,7 @@ class DropDuplicates(FrameNode):
             [HashPartitioner(self.subset)],
             partial(_distinct_pieces, distinct, self.schema.arrow),
             nbytes=max(1, self.input.nbytes),
+            copies=GATHER_COPIES + hashing,
         )
 
     def describe(self) -> str:

@@ -16,6 +16,7 @@ from penstock.engine.kernels.aggregate import (
     holistic_field,
 )
 from penstock.engine.kernels.sort import sort_table
+from penstock.engine.nodes.costs import hashing_factor
 from penstock.engine.nodes.map_blocks import Opaque, block_from_pandas
 from penstock.engine.nodes.partitioners import HashPartitioner, RangePartitioner
 from penstock.engine.nodes.reduce import combine_blocks, needed_columns, partial_block
@@ -120,7 +121,9 @@ class GroupAggregate(FrameNode):
                 f"{self.name} partial",
                 partial(partial_block, self.keys, specs, dropna=self.dropna and not self.complete),
                 [blocks],
-                memory=TaskMemory(input_factor=2.0, output=blocks.nbytes),
+                memory=TaskMemory(
+                    input_factor=1.0 + hashing_factor(self.input.schema), output=blocks.nbytes
+                ),
             )
             together = _combined_at_once(lowering, blocks)
             if together > 1:

@@ -11,6 +11,7 @@ import numpy as np
 
 from penstock.blocks import block_nbytes, one_chunk
 from penstock.engine.expr import Expr, columns_of, to_filter
+from penstock.engine.nodes.costs import value_bytes
 from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, prefix_scan
 from penstock.engine.primitives.lowering import add_stage, output
@@ -296,15 +297,8 @@ def _empty(schema: pa.Schema) -> pa.Table:
     return schema.empty_table()
 
 
-def _width(dtype: pa.DataType) -> int:
-    try:
-        return max(1, dtype.bit_width // 8)
-    except ValueError:
-        return 24  # text and nested values: a guess, only shares matter
-
-
 def _narrowest(fields: tuple[pa.Field, ...]) -> str:
-    return min(fields, key=lambda field: _width(field.type)).name
+    return min(fields, key=lambda field: value_bytes(field.type)).name
 
 
 class TableRef:

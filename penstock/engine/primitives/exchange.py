@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 # Below this one gather task beats the cost of many.
 _SMALL = 8 << 20
 # A gather task holds a partition, and at its peak a joined and an ordered copy of it.
-_GATHER_COPIES = 3
+GATHER_COPIES = 3
+# Slots without rows cost next to nothing, and text may take several times what was estimated.
+_SPARE = 2
 
 
 def exchange(
@@ -38,6 +40,7 @@ def exchange(
     nbytes: int,
     slots: int | None = None,
     divisible: bool = False,
+    copies: float = GATHER_COPIES,
 ) -> Blocks:
     """Repartition `inputs` and apply `gather` to each partition.
 
@@ -56,16 +59,19 @@ def exchange(
         Number of partitions, when it is prescribed.
     divisible : bool
         Whether rows of one key may go to several partitions, in the order of the input.
+    copies : float
+        Bytes that a gather task takes at its peak beside its result, per byte of its partition.
     """
-    wanted = lowering.partitions_for(nbytes) if slots is None else slots
-    # spare slots take the pieces of partitions that grow beyond their share
-    spare = 0 if slots is not None or wanted == 1 else wanted // 2 + 2
+    more = copies / GATHER_COPIES
+    wanted = lowering.partitions_for(int(nbytes * more)) if slots is None else slots
+    # spare slots take the pieces of partitions that grow beyond what was expected
+    spare = 0 if slots is not None or wanted == 1 else _SPARE * wanted
     sizes = Sizes(
         wanted,
         wanted + spare,
         prescribed=slots is not None and slots > 1,
-        partition=lowering.partition_bytes,
-        pending=_pending_bytes(lowering),
+        partition=max(1, int(lowering.partition_bytes / more)),
+        pending=max(1, int(_pending_bytes(lowering) / more)),
         buffer=lowering.exchange_bytes,
     )
     state = Exchange(name, partitioners, sizes, divisible=divisible)
@@ -97,11 +103,11 @@ def exchange(
     return add_stage(
         lowering,
         f"{name} gather",
-        _Gather(state, gather, each),
+        _Gather(state, gather, each, copies),
         [np.repeat(barrier.ids, sizes.slots)],
         arguments=range(sizes.slots),
         nbytes=each,
-        memory=TaskMemory(fixed=each * _GATHER_COPIES, output=each),
+        memory=TaskMemory(fixed=int(each * copies), output=each),
     )
 
 
@@ -124,13 +130,16 @@ class _Plan:
 
 
 class _Gather:
-    def __init__(self, state: Exchange, function: Callable[..., Any], expected: int) -> None:
+    def __init__(
+        self, state: Exchange, function: Callable[..., Any], expected: int, copies: float
+    ) -> None:
         self.state = state
         self.function = function
         self.expected = expected
+        self.copies = copies
 
     def __call__(self, slot: int, planned: int) -> Any:
-        copies = _GATHER_COPIES + 1  # and the result
+        copies = self.copies + 1  # and the result
         real = self.state.nbytes(slot)
-        with self.state.room_beyond(real * copies, self.expected * copies):
+        with self.state.room_beyond(int(real * copies), int(self.expected * copies)):
             return self.function(*self.state.take(slot))

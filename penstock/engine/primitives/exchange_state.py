@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from penstock.scheduler import Handle, Reservation
 
 # A partition this many times its target is cut again before it is gathered.
-_SKEW = 1.5
+_SKEW = 1.2
 # Keys kept of each partition's worth of rows, to cut it again by.
 _SAMPLED = 256
 # Of the peak of a scatter task: the rows, and their order, beside the block.

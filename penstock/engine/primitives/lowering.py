@@ -69,14 +69,20 @@ class Lowering:
     _blocks: dict[Node, Blocks] = field(default_factory=dict)
 
     @property
+    def _sharing(self) -> int:
+        """Tasks that sizes are reckoned for: not one alone, whose fused steps add up."""
+        return max(2, self.workers)
+
+    @property
     def block_bytes(self) -> int:
         """Target bytes of a block, so that all workers' working sets fit the budget."""
-        return int(min(_MAX_BLOCK, max(_MIN_BLOCK, self.budget // (self.workers * 10))))
+        share = self.budget // (self._sharing * 10)
+        return int(min(_MAX_BLOCK, max(_MIN_BLOCK, share)))
 
     @property
     def partition_bytes(self) -> int:
         """Target bytes of a partition that one task gathers whole."""
-        share = self.budget // (self.workers * _GATHER_COPIES)
+        share = self.budget // (self._sharing * _GATHER_COPIES)
         target = int(min(_MAX_PARTITION, max(_MIN_BLOCK, share)))
         return target if self.exchange_bytes is None else max(1, min(target, self.exchange_bytes))
 
