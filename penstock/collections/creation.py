@@ -58,7 +58,7 @@ def read_csv(
     --------
     >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "trips.csv"
-    >>> _ = path.write_text("zone,fare\\n1,5.0\\n2,7.5\\n1,20.0\\n")
+    >>> _ = path.write_text("zone,fare\n1,5.0\n2,7.5\n1,20.0\n")
     >>> read_csv(path).fare.sum().compute()
     np.float64(32.5)
     """
