@@ -271,7 +271,7 @@ def test_workers_and_progress(run, trips_csv, trips, tmp_path):
 
 def test_taxi_months_with_drifting_schemas(run, shared_data, tmp_path):
     source = shared_data / "taxi" / "green"
-    run("convert", source, tmp_path / "green.parquet", "--memory-limit", "400MB")
+    run("convert", source, tmp_path / "green.parquet")
     files = sorted(source.iterdir())
     written = pq.read_table(tmp_path / "green.parquet")
     assert written.num_rows == sum(pq.read_metadata(file).num_rows for file in files)

@@ -19,9 +19,8 @@ from penstock.engine.nodes.array_elementwise import Elementwise
 from penstock.engine.plan import walk
 from penstock.errors import MemoryLimitError, SchemaError, UnsupportedError
 from penstock.scheduler import current_pool
-from penstock.scheduler.limits import resident_bytes
-from penstock.scheduler.memory import MIN_HEADROOM, SPILL_WORKSPACE
 from tests.support.frames import assert_eq
+from tests.support.limits import limit_leaving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -520,15 +519,10 @@ def test_scalars_convert() -> None:
         int(da.ones(3))
 
 
-def _limit(budget: int) -> int:
-    """Return a memory limit that leaves about `budget` bytes for blocks."""
-    return resident_bytes() + MIN_HEADROOM + SPILL_WORKSPACE + budget
-
-
 @pytest.mark.memory
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_more_than_the_limit_spills(scheduler: str) -> None:
-    limit = _limit(50_000_000)
+    limit = limit_leaving(50_000_000)
     x = da.random.default_rng(0).random((3000, 4000), chunks=(250, 1000))  # 96 MB
     stored = x.persist(scheduler=scheduler, memory_limit=limit)
     mean, total = penstock.compute(
@@ -544,7 +538,7 @@ def test_more_than_the_limit_spills(scheduler: str) -> None:
 @pytest.mark.memory
 def test_a_result_is_in_memory_once() -> None:
     x = da.ones((4000, 4000), chunks=(500, 500)) * 3  # 128 MB
-    result = x.compute(memory_limit=_limit(180_000_000))
+    result = x.compute(memory_limit=limit_leaving(180_000_000))
     assert result.nbytes == 128_000_000
     assert (result == 3).all()
     assert current_pool().reserved == 0

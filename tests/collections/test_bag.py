@@ -15,9 +15,8 @@ import pytest
 import penstock
 import penstock.bag as db
 from penstock.errors import ParseError, SchemaError, SourceError
-from penstock.scheduler.limits import resident_bytes
-from penstock.scheduler.memory import MIN_HEADROOM, SPILL_WORKSPACE
 from tests.support.frames import assert_eq
+from tests.support.limits import limit_leaving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -278,7 +277,7 @@ def test_to_dataframe_of_tuples_and_partitions_without_items(bag: db.Bag) -> Non
 @pytest.mark.memory
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_more_than_the_limit_spills(scheduler: str) -> None:
-    limit = resident_bytes() + MIN_HEADROOM + SPILL_WORKSPACE + (30 << 20)
+    limit = limit_leaving(30 << 20)
     bag = db.from_sequence(range(48), npartitions=48).map(lambda n: bytes([n]) * (1 << 20))
     kept = bag.persist(scheduler=scheduler, memory_limit=limit)
     options: dict[str, Any] = {"scheduler": scheduler, "memory_limit": limit}

@@ -18,9 +18,8 @@ import penstock.bag as db
 import penstock.dataframe as dd
 from penstock import compute, delayed, persist
 from penstock.engine.kernels.bags import flatten
-from penstock.scheduler.limits import resident_bytes
-from penstock.scheduler.memory import MIN_HEADROOM, SPILL_WORKSPACE
 from tests.support.frames import assert_eq
+from tests.support.limits import limit_leaving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -210,8 +209,7 @@ def flatten_one(item: list[int]) -> int:
 
 @pytest.mark.memory
 def test_values_of_calls_spill() -> None:
-    # the share of the limit that stays free grows with what the process has already
-    limit = int(1.1 * (resident_bytes() + MIN_HEADROOM + SPILL_WORKSPACE + (40 << 20)))
+    limit = limit_leaving(40 << 20)
     make = delayed(lambda n: np.full(1 << 20, n, "u8"))  # 8 MB
     parts = [make(n) for n in range(12)]
     first = [part.sum() for part in parts]
