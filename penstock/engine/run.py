@@ -50,6 +50,8 @@ def lowered(nodes: Sequence[Node], options: Options, where: str | None) -> Itera
     pool = current_pool()
     limit = None if options.memory_limit is None else limit_bytes(options.memory_limit)
     with pool.override(limit):
+        if not pool.runs:
+            pool.rebase()  # sizes are chosen by what the process takes now
         workers = options.num_workers or config.get("num-workers", None) or available_cpus()
         result = lower(nodes, workers=int(workers), budget=pool.budget, where=where)
     try:

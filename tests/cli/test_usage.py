@@ -190,7 +190,7 @@ def test_settings_come_from_the_environment(command, trips_csv, tmp_path):
     code, text = told(PENSTOCK_SCHEDULER="nope")
     assert code == 1
     assert "no scheduler 'nope'" in text
-    trips_csv.write_text("a,b\n" + "1,some text\n" * 600_000)
+    trips_csv.write_text("a,b\n" + "1,some text\n" * 5_000_000)
     code, text = told(PENSTOCK_PROGRESS="true", PENSTOCK_PROGRESS_DELAY="0")
     assert code == 0
     assert "━" in text

@@ -11,7 +11,14 @@ from penstock.engine.kernels.join import JoinTable, join_tables, key_type
 from penstock.engine.nodes.partitioners import HashPartitioner
 from penstock.engine.nodes.select import rename_block
 from penstock.engine.plan import FrameNode
-from penstock.engine.primitives import Blocks, Lowering, blockwise, exchange, tree_reduce
+from penstock.engine.primitives import (
+    GATHER_COPIES,
+    Blocks,
+    Lowering,
+    blockwise,
+    exchange,
+    tree_reduce,
+)
 from penstock.engine.schema import ORDER, FrameSchema
 from penstock.scheduler.graph import TaskMemory
 
@@ -23,6 +30,8 @@ Columns = tuple[tuple[str, str, Any], ...]
 # Joins in which each row of the other side is looked up, and no unmatched row of
 # the given side is wanted: that side may be given to every block.
 _RIGHT_TO_ALL = frozenset({"inner", "left", "semi", "anti", "cross"})
+# A lookup of one side's keys, and the row numbers of the pairs, beside the rows.
+_LOOKUP_COPIES = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +160,7 @@ class Join(FrameNode):
                 self._empty(self.right, self.right_columns),
             ),
             nbytes=max(1, self.left.nbytes + self.right.nbytes),
+            copies=GATHER_COPIES + _LOOKUP_COPIES,
         )
 
     def _gives_right(self, lowering: Lowering) -> bool:
