@@ -35,7 +35,7 @@ DEFAULT_SHARE = 0.6
 SPILL_WORKSPACE = 16 << 20
 """Bytes kept free so that spilling, which makes room, never lacks room itself."""
 
-MIN_HEADROOM = 24 << 20
+MIN_HEADROOM = 32 << 20
 HEADROOM_SHARE = 0.08
 
 # Libraries not imported yet will take about this much once they are.
