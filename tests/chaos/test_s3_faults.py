@@ -84,7 +84,7 @@ def test_faults_do_not_change_what_is_read(moto_s3, proxy, bucket, frame, kind, 
         assert sum(proxy.totals().faults.values()) > 1
 
 
-@pytest.mark.parametrize("methods", [("GET",), ("PUT",), ("POST",), ("GET", "PUT", "POST", "HEAD")])
+@pytest.mark.parametrize("methods", [("PUT",), ("POST",), ("GET", "PUT", "POST", "HEAD")])
 def test_faults_do_not_change_what_is_written(moto_s3, proxy, bucket, frame, methods):
     target = f"s3://{bucket}/written-{'-'.join(methods)}"
     options = proxy.storage_options(moto_s3.storage_options)

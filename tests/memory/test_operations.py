@@ -204,7 +204,7 @@ class Checks:
 OPERATIONS = [name for name in vars(Checks) if not name.startswith("_")]
 # One for each way of working: stream, exchange and combine, range exchange, hash join, a format
 # that cannot be cut, and the refusal.
-TELLING = {"filter", "groupby_high", "sort_random", "merge_exchange", "csv_gz", "too_large"}
+TELLING = {"filter", "groupby_high", "sort_random", "csv_gz", "too_large"}
 
 
 @pytest.mark.parametrize(
