@@ -47,9 +47,9 @@ class FrameLike(Collection):
         """Return a collection of this kind on other rows or columns."""
 
     @property
+    @abstractmethod
     def plan(self) -> FrameNode:
         """The plan node whose blocks hold this."""
-        raise NotImplementedError
 
     @property
     @abstractmethod

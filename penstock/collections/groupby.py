@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -27,13 +28,14 @@ _SAME_IN_NUMPY = frozenset({"sum", "prod", "mean", "min", "max", "any", "all"})
 _ALIASES = {"kurtosis": "kurt", "amax": "max", "amin": "min", "product": "prod"}
 
 
-class _GroupBy(GroupFunctionsMixin):
+class _GroupBy(GroupFunctionsMixin, ABC):
     """What grouped frames and grouped series share: the aggregations."""
 
     _grouping: Grouping
 
+    @abstractmethod
     def _aggregate_each(self, function: str, numeric_only: bool = False, **options: Any) -> Any:
-        raise NotImplementedError
+        """Apply one aggregation to every selected column."""
 
     def sum(self, numeric_only: bool = False, min_count: int = 0) -> Any:
         """Return the sum of each group."""
