@@ -47,11 +47,10 @@ def optimise(nodes: Sequence[Node], block_bytes: int) -> list[Node]:
     return list(plan.results)
 
 
-def lower(nodes: Sequence[Node], *, workers: int, budget: int, where: str | None = None) -> Lowered:
-    """Return the task graph of `nodes` for so many `workers` under `budget` bytes."""
+def lower(nodes: Sequence[Node], *, budget: int, where: str | None = None) -> Lowered:
+    """Return the task graph of `nodes` under `budget` bytes."""
     most = config.get("exchange-memory", None)
     lowering = Lowering(
-        workers=workers,
         budget=budget,
         exchange_bytes=None if most is None else config.parse_bytes(most),
         where=where,

@@ -7,13 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from penstock import config
 from penstock.engine.lower import Lowered, lower
 from penstock.engine.nodes.sources import ReadFrame
 from penstock.engine.plan import Node, transform, walk
 from penstock.errors import TypeConflictError
 from penstock.scheduler import current_pool, execute, persist, stream
-from penstock.scheduler.limits import available_cpus
 from penstock.scheduler.memory import limit_bytes
 
 if TYPE_CHECKING:
@@ -52,8 +50,7 @@ def lowered(nodes: Sequence[Node], options: Options, where: str | None) -> Itera
     with pool.override(limit):
         if not pool.runs:
             pool.rebase()  # sizes are chosen by what the process takes now
-        workers = options.num_workers or config.get("num-workers", None) or available_cpus()
-        result = lower(nodes, workers=int(workers), budget=pool.budget, where=where)
+        result = lower(nodes, budget=pool.budget, where=where)
     try:
         yield result
     finally:

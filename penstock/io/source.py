@@ -143,7 +143,15 @@ class Source(ABC):
 
 
 class CarrySource(Source):
-    """A source whose splits need to know what came before them."""
+    """A source whose splits need to know what came before them.
+
+    Attributes
+    ----------
+    cursor_bytes : int
+        What `fetch` keeps from one split to the next, beside the payload.
+    """
+
+    cursor_bytes: int = 1 << 20
 
     @abstractmethod
     def fetch(self, split: Split, cursor: Any) -> tuple[Any, Any, Any]:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from penstock.scheduler.memory import MemoryPool, Reservation
     from penstock.scheduler.store import BlockStore
 
-_SAMPLED = 8 << 20  # reservations from here on make the loop watch resident memory
+_SAMPLED = 8 << 20  # from so much in use on the loop watches resident memory
 _SAMPLE_SECONDS = 0.005
 _EVENT_SECONDS = 0.1
 _NOTABLE = 8 << 20
@@ -335,7 +335,10 @@ class Run:
     def _next_completed(self) -> Batch:
         """Wait for a finished batch, watching memory meanwhile."""
         while True:
-            watch = bool(self._observers) or self._pool.reserved >= _SAMPLED
+            pool = self._pool
+            # what a task has handed over is no longer reserved, but it may go on working
+            taken = max(pool.reserved, pool.rss - pool.baseline)
+            watch = bool(self._observers) or taken >= _SAMPLED
             try:
                 return self._completed.get(timeout=_SAMPLE_SECONDS if watch else None)
             except queue.Empty:

@@ -318,9 +318,12 @@ class MemoryPool:
     def make_room(self, nbytes: int) -> int:
         """Ask holders to spill `nbytes`, furthest next use first; return the bytes freed.
 
-        A holder whose disk is full keeps what it has, and the next one is asked.
+        What the allocators keep though nobody uses it goes before what would have to be read
+        again. A holder whose disk is full keeps what it has, and the next one is asked.
         """
-        freed = 0
+        freed = self._trimmed()
+        if freed >= nbytes:
+            return freed
         holders = [(holder.next_use, holder) for holder in self._live() if holder.held_bytes > 0]
         holders.sort(key=lambda entry: -entry[0])
         failure: SpillError | None = None
@@ -337,6 +340,13 @@ class MemoryPool:
             with self._changed:
                 self._changed.notify_all()
         return freed
+
+    def _trimmed(self) -> int:
+        """Trim the allocators if that was not done just now; return the bytes of overrun less."""
+        if not self.overrun or time.monotonic() - self._trimmed_at < _URGENT_SECONDS:
+            return 0
+        before = self.overrun
+        return max(0, before - self.sample(force=True, trim=True))
 
     # -- the truth ----------------------------------------------------------------
 

@@ -23,7 +23,7 @@ RANGES = RangePartitioner(("x",), (True,))
 @contextmanager
 def opened(partitioner: object = RANGES, **sizes: int) -> Iterator[Exchange]:
     given = {"wanted": 4, "slots": 8, "prescribed": False, "partition": 4096, "pending": 4096}
-    state = Exchange("test", [partitioner], Sizes(**{**given, **sizes}))
+    state = Exchange("test", [partitioner], Sizes(**{**given, **sizes}), divisible=[False])
     try:
         yield state
     finally:

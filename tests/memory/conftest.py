@@ -64,14 +64,14 @@ def run(data: Data, tmp_path: Path) -> Iterator[Callable[..., Outcome]]:
     Where a cgroup can be made the kernel enforces the limit as well.
     """
 
-    def start(name: str, *before: str, limit: int = LIMIT) -> Outcome:
+    def start(name: str, *before: str, limit: int = LIMIT, watched: bool = False) -> Outcome:
         for each in _READS.get(name, ("facts",)):
             data.path(each)
         argv = [sys.executable, "-m", "tests.memory.operations"]
         if before:
             code = "; ".join(before) + "; from tests.memory.operations import main; main()"
             argv = [sys.executable, "-c", code]
-        argv += [name, str(data.folder), str(tmp_path)]
+        argv += [name, str(data.folder), str(tmp_path), *(["watched"] if watched else [])]
         env = {
             "PYTHONPATH": str(ROOT),
             "PENSTOCK_MEMORY_LIMIT": str(limit),

@@ -204,7 +204,7 @@ class Checks:
 OPERATIONS = [name for name in vars(Checks) if not name.startswith("_")]
 # One for each way of working: stream, exchange and combine, range exchange, hash join, a format
 # that cannot be cut, and the refusal.
-TELLING = {"filter", "groupby_high", "sort_random", "csv_gz", "too_large"}
+TELLING = {"filter", "groupby_high", "sort_random", "merge_exchange", "csv_gz", "too_large"}
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_an_operation_stays_under_the_limit_and_is_right(
 def test_no_stage_takes_more_than_was_reserved_and_the_headroom(
     run: Callable[..., Outcome], name: str
 ):
-    report = run(name).report
+    report = run(name, watched=True).report
     beyond = {
         stage: (f"reserved {reserved / 1e6:.0f} MB", f"{beyond / 1e6:.0f} MB beyond")
         for stage, (reserved, beyond) in report["stages"].items()

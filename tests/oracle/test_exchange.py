@@ -93,6 +93,22 @@ def test_partitions_that_grew_are_cut_again(case: str) -> None:
     assert max(sizes) < 3 * 16_000
 
 
+@pytest.mark.parametrize("how", ["inner", "left", "right"])
+@pytest.mark.parametrize("heavy", ["left", "right"])
+def test_rows_of_one_key_are_joined_by_several_tasks(how: str, heavy: str) -> None:
+    many = numbers(4000)
+    many["key"] = np.where(many.row % 2, 7, many.key)
+    few = pd.DataFrame({"key": np.arange(60), "other": np.arange(60.0)})
+    frames = (many, few) if heavy == "left" else (few, many)
+    divided = how == "inner" or how == heavy
+    with config.set({"exchange-memory": 16_000}):
+        left, right = (dd.from_pandas(frame, 20) for frame in frames)
+        joined = left.merge(right, on="key", how=how, broadcast=False)
+        sizes = [block.memory_usage(index=True).sum() for block in joined.iter_blocks()]
+        assert_eq(joined, frames[0].merge(frames[1], on="key", how=how))
+    assert (max(sizes) < 3 * 16_000) or not divided
+
+
 def _partitions(workers: int, scheduler: str) -> list[pd.DataFrame]:
     options = {"num_workers": workers, "scheduler": scheduler}
     lazy = dd.from_pandas(numbers(2000), 31).sort_values("x")

@@ -10,11 +10,17 @@ import pyarrow.compute as pc
 
 from penstock.blocks import block_nbytes
 from penstock.engine.kernels.groupby_codes import filter_rows, group_codes, single_chunk
-from penstock.engine.kernels.join_lookup import KeyLookup
+from penstock.engine.kernels.join_lookup import KeyLookup, match_once
 from penstock.engine.kernels.sort import composite_ranks, stable_order
 from penstock.errors import SchemaError, UnsupportedError, column_not_found
 
 HOW = ("inner", "left", "right", "outer", "semi", "anti", "cross")
+_RELATIONS = {
+    "1:1": "one_to_one",
+    "1:m": "one_to_many",
+    "m:1": "many_to_one",
+    "m:m": "many_to_many",
+}
 
 
 def join_tables(
@@ -72,24 +78,25 @@ def join_tables(
         rows = np.repeat(np.arange(left.num_rows), right.num_rows)
         others = np.tile(np.arange(right.num_rows), left.num_rows)
         return _assemble(left, right, [], [], rows, others, how, suffixes, indicator)
-    if how == "right":
-        built = JoinTable(left, left_on, right.schema, right_on)
-        others, rows = built.lookup.match(built.probing_keys(right), keep=True)
-    else:
-        built = JoinTable(right, right_on, left.schema, left_on)
-        if how in ("inner", "left", "semi", "anti") and validate is None:
-            return built.probe(left, how, suffixes, indicator)
-        rows, found = built.lookup.match(built.probing_keys(left), keep=how != "inner")
-        others = found
+    types = key_types(left.schema, left_on, right.schema, right_on)
+    left_keys, right_keys = _converted(left, left_on, types), _converted(right, right_on, types)
+    if how in ("semi", "anti"):
+        _, others = match_once(left_keys, _once(right_keys), keep=True)
+        found = others >= 0
+        return filter_rows(left, found if how == "semi" else ~found)
     _validate(left, left_on, right, right_on, validate)
+    if how == "right":
+        others, rows = match_once(right_keys, left_keys, keep=True)
+    else:
+        rows, others = match_once(left_keys, right_keys, keep=how != "inner")
     if how == "outer":
         originals = [
             (single_chunk(left[a]), single_chunk(right[b]))
             for a, b in zip(left_on, right_on, strict=True)
         ]
-        converted = zip(built.probing_keys(left), built.keys, strict=True)
+        converted = zip(left_keys, right_keys, strict=True)
         pairs = [_sortable(*pair) for pair in zip(originals, converted, strict=True)]
-        rows, others = _outer(rows, found, pairs)
+        rows, others = _outer(rows, others, pairs)
     return _assemble(left, right, left_on, right_on, rows, others, how, suffixes, indicator)
 
 
@@ -132,13 +139,9 @@ class JoinTable:
         left_schema: pa.Schema,
         left_on: Sequence[str],
     ) -> None:
-        _check_keys(left_schema, left_on, right.schema, right_on)
         self.table = right
         self.right_on, self.left_on = tuple(right_on), tuple(left_on)
-        self.types = [
-            key_type(left_schema.field(a).type, right.schema.field(b).type, a, b)
-            for a, b in zip(left_on, right_on, strict=True)
-        ]
+        self.types = key_types(left_schema, left_on, right.schema, right_on)
         self.keys = _converted(right, right_on, self.types)
         self.lookup = KeyLookup(self.keys)
 
@@ -200,9 +203,24 @@ class JoinTable:
         return seen.take(self.lookup.encode(self.keys))
 
 
-def _check_keys(
+def _once(keys: Sequence[pa.Array]) -> list[pa.Array]:
+    """Return each distinct key once."""
+    rows = pa.array(group_codes(keys).first)
+    return [key.take(rows) for key in keys]
+
+
+def key_types(
     left: pa.Schema, left_on: Sequence[str], right: pa.Schema, right_on: Sequence[str]
-) -> None:
+) -> list[pa.DataType]:
+    """Return the types in which the keys of two tables are compared.
+
+    Raises
+    ------
+    ColumnNotFoundError
+        A key is not a column.
+    SchemaError
+        The keys' types do not go together.
+    """
     if len(left_on) != len(right_on) or not left_on:
         raise SchemaError(
             f"a join needs as many left keys as right keys, and at least one: got "
@@ -212,6 +230,10 @@ def _check_keys(
         for key in keys:
             if key not in schema.names:
                 raise column_not_found(key, schema.names)
+    return [
+        key_type(left.field(a).type, right.field(b).type, a, b)
+        for a, b in zip(left_on, right_on, strict=True)
+    ]
 
 
 def _converted(
@@ -221,9 +243,11 @@ def _converted(
 
 
 def _outer(
-    rows: np.ndarray | None, others: np.ndarray, pairs: Sequence[tuple[pa.Array, pa.Array]]
+    rows: np.ndarray | None, others: np.ndarray | None, pairs: Sequence[tuple[pa.Array, pa.Array]]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Add the right rows without a match and sort by key, as pandas does."""
+    if others is None:
+        others = np.arange(len(pairs[0][1]))
     if rows is None:
         rows = np.arange(len(others))
     used = np.zeros(len(pairs[0][1]), bool)
@@ -304,21 +328,35 @@ def _validate(
     right_on: Sequence[str],
     validate: str | None,
 ) -> None:
-    if validate is None:
-        return
-    names = {"1:1": "one_to_one", "1:m": "one_to_many", "m:1": "many_to_one", "m:m": "many_to_many"}
-    name = names.get(validate, validate)
-    if name not in names.values():
-        raise UnsupportedError(f"validate={validate!r}: must be one of {', '.join(names.values())}")
+    unique_left, unique_right = unique_sides(validate)
     for side, table, keys, unique in (
-        ("left", left, left_on, name.startswith("one")),
-        ("right", right, right_on, name.endswith("one")),
+        ("left", left, left_on, unique_left),
+        ("right", right, right_on, unique_right),
     ):
         if unique and group_codes([table[key] for key in keys]).ngroups < table.num_rows:
             raise SchemaError(
-                f"merge keys are not unique in the {side} table; not a {name.replace('_', '-')} "
-                "merge; drop duplicates or relax validate"
+                f"merge keys are not unique in the {side} table; not a "
+                f"{_RELATIONS.get(str(validate), str(validate)).replace('_', '-')} merge; "
+                "drop duplicates or relax validate"
             )
+
+
+def unique_sides(validate: str | None) -> tuple[bool, bool]:
+    """Return whether the keys of the left and of the right side must be unique.
+
+    Raises
+    ------
+    UnsupportedError
+        `validate` is not one of pandas' names.
+    """
+    if validate is None:
+        return False, False
+    name = _RELATIONS.get(validate, validate)
+    if name not in _RELATIONS.values():
+        raise UnsupportedError(
+            f"validate={validate!r}: must be one of {', '.join(_RELATIONS.values())}"
+        )
+    return name.startswith("one"), name.endswith("one")
 
 
 def _assemble(

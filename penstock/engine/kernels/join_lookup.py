@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.engine.kernels.groupby_codes import plain_values
+from penstock.engine.kernels.groupby_codes import group_codes, plain_values
 from penstock.engine.kernels.missing import float_values
 from penstock.engine.kernels.sort import stable_order
 
@@ -85,6 +85,80 @@ def _column_codes(array: pa.Array) -> _OffsetCodes | _HashCodes:
     return _HashCodes(_hashable(array))
 
 
+class RowsOfCodes:
+    """The rows of one side of a join, by the code of their key.
+
+    Parameters
+    ----------
+    codes
+        The code of every row.
+    size
+        Codes are below it. The code -1 is that of keys which this side does not have.
+    """
+
+    def __init__(self, codes: np.ndarray, size: int) -> None:
+        # One more than there are codes, which -1 finds.
+        self._counts = np.bincount(codes, minlength=size + 1)
+        self._row: np.ndarray | None = None
+        self._starts: np.ndarray | None = None
+        self._order: np.ndarray | None = None
+        if self._counts.max(initial=0) <= 1:
+            self._row = np.full(size + 1, -1, np.int64)
+            self._row[codes] = np.arange(len(codes))
+        else:
+            self._starts = np.cumsum(self._counts) - self._counts
+            self._order = stable_order(codes)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the index."""
+        arrays = (self._counts, self._row, self._starts, self._order)
+        return sum(array.nbytes for array in arrays if array is not None)
+
+    def has(self, codes: np.ndarray) -> np.ndarray:
+        """Return which codes this side has."""
+        return self._counts.take(codes) > 0
+
+    def match(self, codes: np.ndarray, *, keep: bool) -> tuple[np.ndarray | None, np.ndarray]:
+        """Return the pairs of rows with equal codes; see `KeyLookup.match`."""
+        if self._row is not None:
+            others = self._row.take(codes)
+            if keep or (others >= 0).all():
+                return None, others
+            rows = np.flatnonzero(others >= 0)
+            return rows, others.take(rows)
+        assert self._starts is not None
+        assert self._order is not None
+        found = self._counts.take(codes)
+        repeats = np.maximum(found, 1) if keep else found
+        rows = np.repeat(np.arange(len(codes)), repeats)
+        # Position of each pair within the built rows of its key.
+        begin = self._starts.take(codes) - (np.cumsum(repeats) - repeats)
+        position = begin.take(rows) + np.arange(len(rows))
+        if not keep:
+            return rows, self._order.take(position)
+        hit = found.take(rows) > 0
+        others = np.full(len(rows), -1, np.int64)
+        others[hit] = self._order.take(position[hit])
+        return rows, others
+
+
+def match_once(
+    probing: Sequence[pa.Array], built: Sequence[pa.Array], *, keep: bool
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """Return what `KeyLookup.match` does, for a side that is probed once.
+
+    The keys of both sides are numbered together: mostly distinct integers take 30 ns a row of
+    both, where looking up each probing row takes 90 to 200.
+    """
+    nrows = len(probing[0])
+    together = [pa.concat_arrays(pair) for pair in zip(probing, built, strict=True)]
+    groups = group_codes(together)
+    del together
+    codes = groups.codes
+    return RowsOfCodes(codes[nrows:], groups.ngroups).match(codes[:nrows], keep=keep)
+
+
 class KeyLookup:
     """The rows of one side of a join, by key.
 
@@ -110,20 +184,12 @@ class KeyLookup:
                 codes, bound = again.encode(pa.array(codes)), again.size
             self._rehash.append((again, coder.size))
         self.ngroups = bound
-        # One more group, which -1 finds: that of keys that the built side does not have.
-        self.counts = np.bincount(codes, minlength=bound + 1)
-        self.starts = np.cumsum(self.counts) - self.counts
-        self.order = stable_order(codes)
-        self.unique = bool(self.counts.max(initial=0) <= 1)
-        self._row = np.full(bound + 1, -1, np.int64)
-        if self.unique:
-            self._row[codes] = np.arange(len(codes))
+        self._rows = RowsOfCodes(codes, bound)
 
     @property
     def nbytes(self) -> int:
         """Bytes of the index from keys to rows, without the keys."""
-        arrays = (self.counts, self.starts, self.order, self._row)
-        return sum(array.nbytes for array in arrays)
+        return self._rows.nbytes
 
     def encode(self, columns: Sequence[pa.Array]) -> np.ndarray:
         """Return the group of every key, -1 where the built side does not have it."""
@@ -141,7 +207,7 @@ class KeyLookup:
 
     def has(self, columns: Sequence[pa.Array]) -> np.ndarray:
         """Return which keys the built side has."""
-        return self.counts.take(self.encode(columns)) > 0
+        return self._rows.has(self.encode(columns))
 
     def match(
         self, columns: Sequence[pa.Array], *, keep: bool
@@ -162,22 +228,4 @@ class KeyLookup:
         others : ndarray
             Built rows.
         """
-        codes = self.encode(columns)
-        if self.unique:
-            others = self._row.take(codes)
-            if keep or (others >= 0).all():
-                return None, others
-            rows = np.flatnonzero(others >= 0)
-            return rows, others.take(rows)
-        found = self.counts.take(codes)
-        repeats = np.maximum(found, 1) if keep else found
-        rows = np.repeat(np.arange(len(codes)), repeats)
-        # Position of each pair within the built rows of its key.
-        begin = self.starts.take(codes) - (np.cumsum(repeats) - repeats)
-        position = begin.take(rows) + np.arange(len(rows))
-        if not keep:
-            return rows, self.order.take(position)
-        hit = found.take(rows) > 0
-        others = np.full(len(rows), -1, np.int64)
-        others[hit] = self.order.take(position[hit])
-        return rows, others
+        return self._rows.match(self.encode(columns), keep=keep)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.engine.kernels.groupby_codes import single_chunk
+from penstock.engine.kernels.packed import packed_sort
 from penstock.engine.kernels.partition import take_rows
 from penstock.errors import SchemaError, UnsupportedError, column_not_found
 
@@ -224,22 +225,15 @@ def stable_order(values: np.ndarray) -> np.ndarray:
         low, high = int(values.min()), int(values.max())
         if high - low < 1 << 16:
             return np.argsort((values - low).astype(np.uint16), kind="stable")
-        if (high - low + 1) * n < 1 << 63:
-            return _order_of_pairs(values.astype(np.int64) - low, n)
+        in_order = packed_sort(values)
+        if in_order is not None:
+            return in_order[1]
     order = np.argsort(values)
     run = _runs(values[order])
     if run[-1] == n - 1:
         return order
     # Ties: the run and the row as one integer sort into stable order.
     return np.sort(run * n + order) - run * n
-
-
-def _order_of_pairs(values: np.ndarray, n: int) -> np.ndarray:
-    pairs = values * n
-    pairs += np.arange(n)
-    pairs.sort()
-    pairs %= n
-    return pairs
 
 
 def _runs(ordered: np.ndarray) -> np.ndarray:

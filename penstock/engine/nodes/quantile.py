@@ -74,7 +74,7 @@ class Quantile(FrameNode):
             [RangePartitioner(by, up)],
             partial(_sort_pieces, by, up, "last", by, self.input.schema.select(by).arrow),
             nbytes=max(1, self.input.nbytes),
-            divisible=True,
+            divisible=(True,),
         )
         counted = blockwise(lowering, f"{self.name} count", _counted, [ordered], outputs=2)
         assert counted.stage is not None

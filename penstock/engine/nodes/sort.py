@@ -74,7 +74,7 @@ class Sort(FrameNode):
             order,
             nbytes=max(1, self.input.nbytes),
             slots=self.partitions,
-            divisible=True,
+            divisible=(True,),
         )
 
     def describe(self) -> str:

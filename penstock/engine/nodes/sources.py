@@ -192,7 +192,7 @@ def read_carried(
         nbytes=stored,
         arguments=splits,
         outputs=3,
-        memory=TaskMemory(fixed=1 << 20, output=stored),
+        memory=TaskMemory(fixed=source.cursor_bytes, output=stored),
         origin=_Origins(splits),
     )
     assert fetched.stage is not None

@@ -28,6 +28,7 @@ _SMALL = 8 << 20
 GATHER_COPIES = 3
 # Slots without rows cost next to nothing, and text may take several times what was estimated.
 _SPARE = 2
+_MOST_PARTITIONS = 1024
 
 
 def exchange(
@@ -39,7 +40,7 @@ def exchange(
     *,
     nbytes: int,
     slots: int | None = None,
-    divisible: bool = False,
+    divisible: Sequence[bool] | None = None,
     copies: float = GATHER_COPIES,
 ) -> Blocks:
     """Repartition `inputs` and apply `gather` to each partition.
@@ -57,23 +58,25 @@ def exchange(
         Expected bytes of all inputs together; decides the number of partitions.
     slots : int, optional
         Number of partitions, when it is prescribed.
-    divisible : bool
-        Whether rows of one key may go to several partitions, in the order of the input.
+    divisible : sequence of bool, optional
+        For each input, whether its rows of one key may go to several gather tasks, in the order
+        of the input; each of them gets all rows of the other inputs. None may by default.
     copies : float
         Bytes that a gather task takes at its peak beside its result, per byte of its partition.
     """
-    more = copies / GATHER_COPIES
-    wanted = lowering.partitions_for(int(nbytes * more)) if slots is None else slots
+    partition = lowering.partition_bytes(copies + 1)  # and the result
+    wanted = max(1, min(_MOST_PARTITIONS, -(-nbytes // partition))) if slots is None else slots
     # spare slots take the pieces of partitions that grow beyond what was expected
     spare = 0 if slots is not None or wanted == 1 else _SPARE * wanted
     sizes = Sizes(
         wanted,
         wanted + spare,
         prescribed=slots is not None and slots > 1,
-        partition=max(1, int(lowering.partition_bytes / more)),
-        pending=max(1, int(_pending_bytes(lowering) / more)),
+        partition=partition,
+        pending=_pending_bytes(lowering, partition),
         buffer=lowering.exchange_bytes,
     )
+    divisible = divisible or [False] * len(inputs)
     state = Exchange(name, partitioners, sizes, divisible=divisible)
     lowering.resources.append(state)
     receipts = []
@@ -111,10 +114,10 @@ def exchange(
     )
 
 
-def _pending_bytes(lowering: Lowering) -> int:
+def _pending_bytes(lowering: Lowering, partition: int) -> int:
     if lowering.exchange_bytes is not None:
-        return lowering.partition_bytes
-    return min(lowering.budget // 4, max(_SMALL, lowering.partition_bytes))
+        return partition
+    return max(partition, min(_SMALL, lowering.task_bytes // 4))
 
 
 def _scatter(state: Exchange, side: int, index: int, table: pa.Table) -> int:

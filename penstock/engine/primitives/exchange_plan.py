@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,12 +78,16 @@ class Sizes:
     buffer: int | None = None
 
 
+Part: TypeAlias = "tuple[PartitionStore, int]"
+"""A partition of a store."""
+
+
 @dataclass
 class Portion:
     """What one gather task takes: partitions of each side's stores."""
 
     nbytes: int
-    parts: list[list[tuple[PartitionStore, int]]]
+    parts: list[list[Part]]
 
 
 def packed(portions: list[Portion], slots: int, fill: int) -> list[Portion]:
@@ -93,7 +97,10 @@ def packed(portions: list[Portion], slots: int, fill: int) -> list[Portion]:
         for portion in portions:
             last = packed[-1] if packed else None
             if last is not None and last.nbytes + portion.nbytes <= fill:
-                parts = [a + b for a, b in zip(last.parts, portion.parts, strict=True)]
+                parts = [
+                    a + [part for part in b if part not in a]
+                    for a, b in zip(last.parts, portion.parts, strict=True)
+                ]
                 packed[-1] = Portion(last.nbytes + portion.nbytes, parts)
             else:
                 packed.append(portion)

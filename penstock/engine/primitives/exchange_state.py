@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from penstock.blocks import compact, concat_tables
-from penstock.engine.primitives.exchange_plan import Partitioner, Portion, Sizes, packed
+from penstock.engine.primitives.exchange_plan import Part, Partitioner, Portion, Sizes, packed
 from penstock.scheduler import PartitionStore, current_pool
 from penstock.scheduler.store import current_store
 
@@ -47,8 +48,9 @@ class Exchange:
     partitioners : sequence of Partitioner
         One for each side; the sides (2 for a join) are partitioned alike.
     sizes : Sizes
-    divisible : bool
-        Whether rows of one key may go to several gather tasks, in the order of the input.
+    divisible : sequence of bool
+        For each side, whether its rows of one key may go to several gather tasks, in the order
+        of the input; each of them gets all rows of the other sides.
     """
 
     def __init__(
@@ -57,10 +59,10 @@ class Exchange:
         partitioners: Sequence[Partitioner],
         sizes: Sizes,
         *,
-        divisible: bool = False,
+        divisible: Sequence[bool],
     ) -> None:
         self.name = name
-        self.divisible = divisible
+        self.divisible = tuple(divisible)
         self.sizes = sizes
         self.sides = len(partitioners)
         self._partitioners = list(partitioners)
@@ -74,6 +76,7 @@ class Exchange:
         self._finer: list[PartitionStore] = []
         self._samples: dict[int, pa.Table] = {}
         self._portions: list[Portion] = []
+        self._readers: Counter[Part] = Counter()
         self._closed = False
         self._lock = threading.Lock()
         self._alone = threading.Lock()
@@ -158,7 +161,8 @@ class Exchange:
             sample = partitioner.sample(table, self._sample_rows(table))
             with self._lock:
                 self._samples[index] = sample
-        self._append(self._stores, side, index, *partitioner.split(table))
+        for piece in _pieces(table):
+            self._append(self._stores, side, index, *partitioner.split(piece))
 
     def _sample_rows(self, table: pa.Table) -> int:
         return 1 + _SAMPLED * table.nbytes // self.sizes.partition
@@ -197,6 +201,8 @@ class Exchange:
             else:
                 portions.append(Portion(nbytes, [[(store, partition)] for store in self._stores]))
         self._portions = packed(portions, self.sizes.slots, self._fill())
+        for portion in self._portions:
+            self._readers.update(part for parts in portion.parts for part in parts)
         self._samples.clear()
         return len(self._portions)
 
@@ -205,6 +211,9 @@ class Exchange:
 
     def _cut_again(self, partition: int, pieces: int, target: int) -> list[Portion]:
         """Split a partition that outgrew its size, by other keys or, where it may be, by rows."""
+        whole = Portion(self._total(partition), [[(store, partition)] for store in self._stores])
+        if self.sides > 1 and (by_rows := self._cut_side(whole, target)):
+            return by_rows
         sample = self._empty[0]
         if self._ordered:
             samples = [self._samples[index] for index in sorted(self._samples)]
@@ -212,8 +221,7 @@ class Exchange:
             sample = keys.slice(offsets[partition], offsets[partition + 1] - offsets[partition])
         partitioners = [partitioner.fit(sample, pieces) for partitioner in self._partitioners]
         if partitioners[0].npartitions == 1:
-            whole = [[(store, partition)] for store in self._stores]
-            return self._cut_rows(Portion(int(self._total(partition)), whole), sample, target)
+            return self._cut_rows(whole, sample, target)
         stores = self._new_stores(partitioners)
         self._finer += stores
         with self._room(min(_CUT_WORKSPACE, int(self._stores[0].nbytes[partition]))):
@@ -227,7 +235,43 @@ class Exchange:
         for part, size in enumerate(nbytes):
             portion = Portion(size, [[(store, part)] for store in stores])
             nearby = keys.slice(offsets[part], offsets[part + 1] - offsets[part])
-            portions += self._cut_rows(portion, nearby, target)
+            if self.sides == 1:
+                portions += self._cut_rows(portion, nearby, target)
+            elif size > _SKEW * target:
+                portions += self._cut_side(portion, target) or [portion]
+            else:
+                portions.append(portion)
+        return portions
+
+    def _cut_side(self, portion: Portion, target: int) -> list[Portion]:
+        """Split the rows of one side where the others are small enough to go with each piece.
+
+        Returns nothing when no side may be split, or when the others take too much themselves.
+        """
+        sizes = [int(store.nbytes[number]) for ((store, number),) in portion.parts]
+        largest = max(range(self.sides), key=lambda side: (self.divisible[side], sizes[side]))
+        others = portion.nbytes - sizes[largest]
+        if not self.divisible[largest] or others > target // 2:
+            return []
+        ((store, number),) = portion.parts[largest]
+        pieces = -(-sizes[largest] // (target - others))
+        finer = PartitionStore(pieces, name=self.name)
+        self._finer.append(finer)
+        seen, expected = 0, int(store.rows[number])
+        with self._room(min(_CUT_WORKSPACE, sizes[largest])):
+            for index, table in enumerate(store.iter(number)):
+                piece = min(pieces - 1, seen * pieces // max(1, expected))
+                offsets = np.zeros(pieces + 1, np.int64)
+                offsets[piece + 1 :] = table.num_rows
+                seen += table.num_rows
+                self._append([finer], 0, index, table, offsets)
+            store.free(number)
+        portions = []
+        for part, size in enumerate(finer.nbytes.tolist()):
+            if size:
+                parts = [*portion.parts]
+                parts[largest] = [(finer, part)]
+                portions.append(Portion(size + others, parts))
         return portions
 
     def _total(self, partition: int) -> int:
@@ -235,7 +279,7 @@ class Exchange:
 
     def _cut_rows(self, portion: Portion, sample: pa.Table, target: int) -> list[Portion]:
         """Split what one key fills by rows, where rows of a key need not stay together."""
-        if not self.divisible or portion.nbytes <= _SKEW * target or not sample.num_rows:
+        if not self.divisible[0] or portion.nbytes <= _SKEW * target or not sample.num_rows:
             return [portion]
         (((store, partition),),) = portion.parts
         around = self._partitioners[0].around(sample)
@@ -283,11 +327,20 @@ class Exchange:
             for side, parts in enumerate(self._portions[slot].parts):
                 for store, partition in parts:
                     pieces[side] += store.read(partition)
-                    store.free(partition)
+                    self._done_with((store, partition))
         for side, empty in enumerate(self._empty):
             if not pieces[side] and empty is not None:
                 pieces[side].append(empty)
         return pieces
+
+    def _done_with(self, part: Part) -> None:
+        """Free a partition when no other gather task will read it."""
+        with self._lock:
+            self._readers[part] -= 1
+            last = not self._readers[part]
+        if last:
+            store, partition = part
+            store.free(partition)
 
     @contextmanager
     def room_beyond(self, need: int, claimed: int) -> Iterator[None]:
@@ -334,3 +387,12 @@ class Exchange:
             handle.free()
         for store in (*self._stores, *self._finer):
             store.close()
+
+
+def _pieces(table: pa.Table) -> list[pa.Table]:
+    """Return a table of several chunks as a table of each."""
+    import pyarrow as pa
+
+    if all(column.num_chunks <= 1 for column in table.columns):
+        return [table]
+    return [pa.Table.from_batches([batch]) for batch in table.to_batches()]

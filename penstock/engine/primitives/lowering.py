@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
 from penstock.engine.plan import Node, user_lines
 from penstock.scheduler.graph import Graph, Stage
+from penstock.scheduler.limits import available_cpus
 
-# A gather task holds a partition, its sorted or joined copy and the output.
-_GATHER_COPIES = 5
+# All tasks that run at once are meant to take this share of the budget, the rest is for blocks.
+_WORKING_SHARE = 0.4
+# What a task takes, in blocks: several fused steps, each with its input and output.
+_BLOCKS_OF_TASK = 4
 _MIN_BLOCK = 1 << 20
 _MAX_BLOCK = 64 << 20
 # Larger partitions make neither spilling nor sorting faster, and keep workers idle.
@@ -51,15 +55,12 @@ class Lowering:
 
     Attributes
     ----------
-    workers : int
-        Tasks that may run at the same time.
     budget : int
         Bytes that all tasks and stored blocks may take together.
     exchange_bytes : int or None
         Bytes that one exchange may hold in memory; None leaves it to the memory pool.
     """
 
-    workers: int = 2
     budget: int = 1 << 30
     exchange_bytes: int | None = None
     uses: Counter[Node] = field(default_factory=Counter)
@@ -68,22 +69,24 @@ class Lowering:
     where: str | None = None
     _blocks: dict[Node, Blocks] = field(default_factory=dict)
 
-    @property
-    def _sharing(self) -> int:
-        """Tasks that sizes are reckoned for: not one alone, whose fused steps add up."""
-        return max(2, self.workers)
+    @cached_property
+    def task_bytes(self) -> int:
+        """Bytes that one task is meant to take at its peak.
+
+        Sizes follow from the machine and the limit only, so that blocks, and with them sums of
+        floats, are the same whatever the number of workers. What the process takes beside the
+        budget differs a little from run to run: that is rounded away.
+        """
+        return int(_rounded_down(self.budget) * _WORKING_SHARE) // max(2, available_cpus())
 
     @property
     def block_bytes(self) -> int:
-        """Target bytes of a block, so that all workers' working sets fit the budget."""
-        share = self.budget // (self._sharing * 10)
-        return int(min(_MAX_BLOCK, max(_MIN_BLOCK, share)))
+        """Target bytes of a block."""
+        return min(_MAX_BLOCK, max(_MIN_BLOCK, self.task_bytes // _BLOCKS_OF_TASK))
 
-    @property
-    def partition_bytes(self) -> int:
-        """Target bytes of a partition that one task gathers whole."""
-        share = self.budget // (self._sharing * _GATHER_COPIES)
-        target = int(min(_MAX_PARTITION, max(_MIN_BLOCK, share)))
+    def partition_bytes(self, copies: float) -> int:
+        """Return the target bytes of a partition that a task gathers whole and copies so often."""
+        target = min(_MAX_PARTITION, max(_MIN_BLOCK, int(self.task_bytes / copies)))
         return target if self.exchange_bytes is None else max(1, min(target, self.exchange_bytes))
 
     def blocks(self, node: Node) -> Blocks:
@@ -98,14 +101,16 @@ class Lowering:
             self._blocks[node] = made
         return made
 
-    def partitions_for(self, nbytes: int) -> int:
-        """Return how many partitions an exchange of `nbytes` needs."""
-        return int(max(1, min(1024, -(-nbytes // self.partition_bytes))))
-
     def close(self) -> None:
         """Close what the run holds, in reverse order."""
         while self.resources:
             self.resources.pop().close()
+
+
+def _rounded_down(nbytes: int) -> int:
+    """Return the next lower one of 1, 1.5, 2, 3, 4, 6, 8, 12, ... bytes."""
+    power = 1 << max(0, nbytes.bit_length() - 1)
+    return power * 3 // 2 if nbytes >= power * 3 // 2 else power
 
 
 def add_stage(

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-_LEAST_BUFFER, _MOST_BUFFER = 256 << 10, 8 << 20
-_BUFFERS_TOGETHER = 32 << 20
+_LEAST_BUFFER, _MOST_BUFFER = 128 << 10, 2 << 20
+BUFFERS_TOGETHER = 12 << 20
+"""Bytes that the buffers of a row group take which is read in batches."""
 
 
 def read_row_groups(
@@ -71,7 +72,7 @@ def iter_batches(
         for start in range(0, total, rows):
             yield rows_only(min(rows, total - start))
         return
-    buffer = max(_LEAST_BUFFER, min(_MOST_BUFFER, _BUFFERS_TOGETHER // len(leaves)))
+    buffer = max(_LEAST_BUFFER, min(_MOST_BUFFER, BUFFERS_TOGETHER // len(leaves)))
     local = scheme_of(info.uri) == "file"
     file = _local(info) if local else _arrow_file(_Ranges(info, storage_options))
     with file:

@@ -57,6 +57,7 @@ class ParquetSource(CarrySource):
 
     format = "parquet"
     capabilities = Capabilities(projection=True, filter="exact", row_counts=True)
+    cursor_bytes = chunks.BUFFERS_TOGETHER
 
     def __init__(
         self,

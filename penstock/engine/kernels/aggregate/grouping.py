@@ -115,6 +115,42 @@ class KeyedGroups:
         return stable_order(self.codes)
 
 
+class LoneRows:
+    """Every row a group of its own."""
+
+    def __init__(self, nrows: int) -> None:
+        self.ngroups = nrows
+
+    def add(self, values: np.ndarray) -> np.ndarray:
+        """Return the values."""
+        return values
+
+    def multiply(self, values: np.ndarray) -> np.ndarray:
+        """Return the values."""
+        return values
+
+    def extreme(self, values: np.ndarray, kind: str) -> np.ndarray:
+        """Return the values."""
+        return values
+
+    def count(self, mask: np.ndarray | None = None) -> np.ndarray:
+        """Return one for every row, zero where `mask` does not hold."""
+        return np.ones(self.ngroups, np.int64) if mask is None else mask.astype(np.int64)
+
+    def pick(self, mask: np.ndarray | None, *, last: bool) -> np.ndarray:
+        """Return the rows; -1 where `mask` does not hold."""
+        rows = np.arange(self.ngroups)
+        return rows if mask is None else np.where(mask, rows, -1)
+
+    def spread(self, values: np.ndarray) -> np.ndarray:
+        """Return the values."""
+        return values
+
+    def order(self) -> np.ndarray:
+        """Return the rows."""
+        return np.arange(self.ngroups)
+
+
 class WholeGroup:
     """All rows as one group, which is there even without rows."""
 

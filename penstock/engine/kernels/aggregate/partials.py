@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from penstock.engine.kernels.aggregate.functions import aggregation
-from penstock.engine.kernels.aggregate.grouping import Groups, KeyedGroups, WholeGroup
+from penstock.engine.kernels.aggregate.grouping import Groups, KeyedGroups, LoneRows, WholeGroup
 from penstock.engine.kernels.aggregate.kinds import KINDS, extreme_rows
 from penstock.engine.kernels.aggregate.moments import MOMENTS, block_moments, combine_moments
 from penstock.engine.kernels.aggregate.spec import (
@@ -23,7 +23,11 @@ from penstock.engine.kernels.aggregate.spec import (
     split_partial_name,
 )
 from penstock.engine.kernels.aggregate.values import take_optional
-from penstock.engine.kernels.groupby_codes import drop_missing_keys, single_chunk
+from penstock.engine.kernels.groupby_codes import (
+    drop_missing_keys,
+    hardly_repeats,
+    single_chunk,
+)
 from penstock.errors import column_not_found
 
 Wanted = dict[tuple[str | None, str], None]
@@ -87,7 +91,13 @@ def partial(
     wanted = partial_kinds(specs, table.schema)
     for key in keys:
         named(table.schema, key)
-    groups, key_columns = _group(table, keys)
+    key_arrays = [single_chunk(table[key]) for key in keys]
+    groups: Groups
+    if keys and hardly_repeats(key_arrays):
+        # what gets no smaller is left to whoever has all rows of a group
+        groups, key_columns = LoneRows(table.num_rows), key_arrays
+    else:
+        groups, key_columns = _group(key_arrays, table.num_rows)
     names = dict.fromkeys(column for column, _ in wanted if column is not None)
     columns = {name: single_chunk(table[name]) for name in names}
     made: dict[tuple[str | None, str], pa.Array] = {}
@@ -135,7 +145,7 @@ def combine(table: pa.Table, keys: Sequence[str], specs: Sequence[AggSpec]) -> p
     pyarrow.Table
         Keys and partials, groups in order of first appearance.
     """
-    groups, key_columns = _group(table, keys)
+    groups, key_columns = _group([single_chunk(table[key]) for key in keys], table.num_rows)
     used = {spec.column or "" for spec in specs} | {""}
     names = [name for name in table.column_names if name not in keys]
     names = [name for name in names if split_partial_name(name)[0] in used]
@@ -164,11 +174,10 @@ def combine(table: pa.Table, keys: Sequence[str], specs: Sequence[AggSpec]) -> p
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _group(table: pa.Table, keys: Sequence[str]) -> tuple[Groups, list[pa.Array]]:
-    """Return the groups of `table` and their keys."""
-    if not keys:
-        return WholeGroup(table.num_rows), []
-    columns = [single_chunk(table[key]) for key in keys]
+def _group(columns: list[pa.Array], nrows: int) -> tuple[Groups, list[pa.Array]]:
+    """Return the groups of `nrows` rows by key `columns`, and their keys."""
+    if not columns:
+        return WholeGroup(nrows), []
     groups = KeyedGroups(columns)
     indices = pa.array(groups.first)
     return groups, [column.take(indices) for column in columns]
