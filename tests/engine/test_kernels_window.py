@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.engine.kernels.convert import series_from_arrow
-from penstock.engine.kernels.window import cumulative, diff, fill, shift
+from penstock.engine.kernels.fill import FillState, fill, fill_joined, fill_state, interpolate
+from penstock.engine.kernels.window import cumulative, diff, shift
 from penstock.errors import SchemaError, UnsupportedError
 from tests.engine.kernel_frames import frames, to_table
 
@@ -104,15 +105,42 @@ def test_diff(frame: pd.DataFrame, column: str, periods: int, size: int) -> None
     size=st.integers(1, 9),
 )
 def test_fill(frame: pd.DataFrame, column: str, method: str, limit: int | None, size: int) -> None:
-    carry, run = None, 0
+    state = FillState()
     blocks = array_blocks(frame, column, size)
     parts = []
     for block in blocks if method == "ffill" else reversed(blocks):
-        part, carry, run = fill(block, method, carry, limit=limit, run=run)
-        parts.append(part)
+        parts.append(fill(block, method, state, limit=limit))
+        state = fill_joined(state, fill_state(block, method))
     if method == "bfill":
         parts.reverse()
     assert_series(parts, getattr(frame[column], method)(limit=limit))
+
+
+@given(
+    frame=frames,
+    limit=st.one_of(st.none(), st.integers(1, 3)),
+    direction=st.sampled_from(["forward", "backward", "both"]),
+    area=st.sampled_from([None, "inside", "outside"]),
+    size=st.integers(1, 9),
+)
+def test_interpolate(
+    frame: pd.DataFrame, limit: int | None, direction: str, area: str | None, size: int
+) -> None:
+    column = frame["number"].where(frame["number"].abs() < 1e9)
+    blocks = array_blocks(column.to_frame("number"), "number", size)
+    before, after = [FillState()], [FillState()]
+    for block in blocks:
+        before.append(fill_joined(before[-1], fill_state(block, "ffill")))
+    for block in reversed(blocks):
+        after.append(fill_joined(after[-1], fill_state(block, "bfill")))
+    after.reverse()
+    options = {"limit": limit, "direction": direction, "area": area}
+    parts = [
+        interpolate(block, start, end, **options)
+        for block, start, end in zip(blocks, before, after[1:], strict=False)
+    ]
+    expected = column.interpolate(limit=limit, limit_direction=direction, limit_area=area)
+    assert_series(parts, expected)
 
 
 def test_shift_fills_with_a_value() -> None:

@@ -1,7 +1,6 @@
 """Operations along the rows of a column in which a block needs something of its neighbours.
 
-`cumulative` carries a state from block to block; `shift`, `diff` get the neighbouring rows;
-`fill` carries the last valid value.
+`cumulative` carries a state from block to block; `shift` and `diff` get the neighbouring rows.
 """
 
 from __future__ import annotations
@@ -35,10 +34,23 @@ class CumulativeState:
         Total, product or extreme; None where there was no valid value.
     missing
         With ``skipna=False``: a value was missing, so that everything after it is.
+    categories
+        Of an ordered categorical column, where `value` is one of them.
     """
 
     value: object = None
     missing: bool = False
+    categories: pa.Array | None = None
+
+    @property
+    def row(self) -> pa.Array:
+        """The value as a column of one row."""
+        if self.categories is None:
+            return pa.array([self.value])
+        place = _place(self.categories, self.value)
+        return pa.DictionaryArray.from_arrays(
+            pa.array([place], pa.int32()), self.categories, ordered=True
+        )
 
 
 def cumulative_type(kind: pa.DataType, op: str) -> pa.DataType:
@@ -91,6 +103,8 @@ def cumulative(
     array = single_chunk(column)
     state = state or CumulativeState()
     _check(array.type, op)
+    if pa.types.is_dictionary(array.type):
+        return _cumulative_ordered(array, op, state, skipna=skipna)
     if state.missing:
         return pa.nulls(len(array), cumulative_type(array.type, op)), state
     if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
@@ -127,11 +141,12 @@ def _check(kind: pa.DataType, op: str) -> None:
         raise UnsupportedError(f"{op!r}: must be one of {', '.join(_UFUNCS)}")
     number = types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
     text = types.is_string(kind) or types.is_large_string(kind)
+    ordered = types.is_dictionary(kind) and kind.ordered
     allowed = {
         "cumsum": number or text or types.is_duration(kind),
         "cumprod": number,
-        "cummax": number or text or types.is_temporal(kind),
-        "cummin": number or text or types.is_temporal(kind),
+        "cummax": number or text or ordered or types.is_temporal(kind),
+        "cummin": number or text or ordered or types.is_temporal(kind),
     }
     if not (allowed[op] or types.is_null(kind)):
         raise SchemaError(f"{op}() is not defined for a column of type {kind}")
@@ -157,6 +172,31 @@ def _cumulative_text(
             value = max(str(value), item) if op == "cummax" else min(str(value), item)
         result.append(value)
     return pa.array(result, array.type), CumulativeState(value, missing)
+
+
+def _cumulative_ordered(
+    array: pa.DictionaryArray, op: str, state: CumulativeState, *, skipna: bool
+) -> tuple[pa.Array, CumulativeState]:
+    """Run over the places of ordered categories, which are the same in all blocks."""
+    if not len(array):
+        return array, state
+    categories = array.dictionary
+    before = None if state.value is None else _place(categories, state.value)
+    codes, after = cumulative(
+        array.indices, op, CumulativeState(before, state.missing), skipna=skipna
+    )
+    value = state.value
+    if isinstance(after.value, int):
+        value = categories[after.value].as_py()
+    result = pa.DictionaryArray.from_arrays(codes, categories, ordered=True)
+    return result, CumulativeState(value, after.missing, categories)
+
+
+def _place(categories: pa.Array, value: object) -> int:
+    place = int(categories.index(pa.scalar(value, categories.type)).as_py())
+    if place < 0:
+        raise SchemaError(f"category {value!r} is not one of {categories.to_pylist()}")
+    return place
 
 
 def shift(
@@ -192,25 +232,36 @@ def shift(
     """
     array = single_chunk(column)
     size, kind = len(array), array.type
+    if not size:
+        return array
     need = abs(periods)
     neighbour = (before if periods > 0 else after) if need else None
     if neighbour is None:
         neighbour = array.slice(0, 0)
-    outside = pa.repeat(pa.scalar(fill_value, _scalar_type(kind)), max(need - len(neighbour), 0))
-    if pa.types.is_dictionary(kind):
-        outside = outside.cast(kind.value_type).dictionary_encode().cast(kind)
+    outside = _repeated(fill_value, array, max(need - len(neighbour), 0))
     if periods >= 0:
         parts = [outside, neighbour.slice(max(len(neighbour) - need, 0)), array]
         start = 0
     else:
         parts = [array, neighbour.slice(0, need), outside]
         start = need
-    whole = single_chunk(pa.chunked_array([part.cast(kind) for part in parts], type=kind))
+    parts = [part.cast(kind, safe=False) for part in parts]
+    whole = single_chunk(pa.chunked_array(parts, type=kind))
     return whole.slice(start, size)
 
 
-def _scalar_type(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
+def _repeated(value: object, like: pa.Array, rows: int) -> pa.Array:
+    """Return `rows` times `value` as an array of the type (and categories) of `like`."""
+    kind = like.type
+    if not pa.types.is_dictionary(kind):
+        return pa.repeat(value if isinstance(value, pa.Scalar) else pa.scalar(value, kind), rows)
+    if value is None:
+        return like.slice(0, 0).take(pa.nulls(rows, pa.int64()))
+    place = like.dictionary.index(pa.scalar(value, kind.value_type)).as_py()
+    if place < 0:
+        raise SchemaError(f"shift: the fill value {value!r} is not one of the categories")
+    codes = pa.repeat(pa.scalar(place, kind.index_type), rows)
+    return pa.DictionaryArray.from_arrays(codes, like.dictionary, ordered=kind.ordered)
 
 
 def diff(
@@ -221,7 +272,8 @@ def diff(
 ) -> pa.Array:
     """Return each row less the row `periods` above it; see `shift`.
 
-    Integers and booleans become doubles, as in pandas; timestamps become durations.
+    Integers become doubles, as in pandas; timestamps become durations; booleans tell where
+    they change.
 
     Examples
     --------
@@ -241,82 +293,7 @@ def diff(
     if types.is_null(kind):
         array, other = (part.cast(pa.float64()) for part in (array, other))
     elif types.is_boolean(kind):
-        raise UnsupportedError("diff() of booleans gives objects in pandas; use astype(int) first")
+        return pc.xor(array, other)
     elif not (types.is_floating(kind) or types.is_timestamp(kind) or types.is_duration(kind)):
         raise SchemaError(f"diff() is not defined for a column of type {kind}")
     return nan_to_null(pc.subtract(array, other))
-
-
-def fill(
-    column: pa.Array | pa.ChunkedArray,
-    method: str,
-    carry: pa.Scalar | None = None,
-    *,
-    limit: int | None = None,
-    run: int = 0,
-) -> tuple[pa.Array, pa.Scalar | None, int]:
-    """Fill missing values with the valid one before (``ffill``) or after (``bfill``).
-
-    Parameters
-    ----------
-    column
-        A block's values.
-    method
-        ``"ffill"`` or ``"bfill"``.
-    carry
-        Last valid value of the blocks before (for ``bfill``: first of the blocks after).
-    limit
-        Fill at most so many in a row.
-    run
-        Missing values between `carry` and this block.
-
-    Returns
-    -------
-    array : pyarrow.Array
-    carry : pyarrow.Scalar or None
-        For the next block.
-    run : int
-        Missing values at the end of this block since `carry`.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> fill(pa.array([None, 2, None]), "ffill", pa.scalar(1))[0].to_pylist()
-    [1, 2, 2]
-    """
-    if method not in ("ffill", "bfill"):
-        raise UnsupportedError(f"fill method {method!r}: must be 'ffill' or 'bfill'")
-    array = single_chunk(column)
-    size = len(array)
-    valid = np.ones(size, bool) if not array.null_count else valid_mask(array)
-    assert valid is not None
-    if method == "bfill":
-        valid = valid[::-1]
-    rows = np.arange(size)
-    source = np.maximum.accumulate(np.where(valid, rows, -1))
-    distance = np.where(source >= 0, rows - source, rows + 1 + run)
-    if carry is None:
-        source = np.where(source >= 0, source, -2)
-    if limit is not None:
-        source = np.where(distance > limit, -2, source)
-    end = int(distance[-1]) if size else run
-    if method == "bfill":
-        source = np.where(source >= 0, size - 1 - source, source)[::-1]
-    hits = np.flatnonzero(valid)
-    if len(hits):
-        last = int(hits[-1])
-        new_carry = array[size - 1 - last if method == "bfill" else last]
-    else:
-        new_carry = carry
-    if not array.null_count:
-        return array, new_carry, end
-    values = array
-    if (source == -1).any() and carry is not None:
-        # The carried value is one more row at the end.
-        tail = pa.array([carry.as_py()], _scalar_type(array.type))
-        if pa.types.is_dictionary(array.type):
-            tail = tail.dictionary_encode().cast(array.type)
-        values = single_chunk(pa.chunked_array([array, tail], type=array.type))
-        source = np.where(source == -1, size, source)
-    result = values.take(pa.array(source, mask=source < 0))
-    return result, new_carry, end

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from penstock.engine.kernels.convert import nullable_dtype
+from penstock.engine.kernels.convert import array_from_series, field_of, nullable_dtype
 from penstock.engine.kernels.groupby_codes import single_chunk
+from penstock.engine.kernels.missing import is_missing
 from penstock.engine.kernels.window import (
     CumulativeState,
     cumulative,
@@ -46,10 +47,17 @@ class Cumulative(FrameNode):
     @cached_property
     def schema(self) -> FrameSchema:
         before = self.input.schema
-        fields = tuple(
-            field.with_type(cumulative_type(field.type, self.function)) for field in before.fields
-        )
-        return replace(before, fields=fields)
+        return replace(before, fields=tuple(self._field(field) for field in before.fields))
+
+    def _field(self, field: pa.Field) -> pa.Field:
+        import pandas as pd
+
+        kind = cumulative_type(field.type, self.function)
+        nullable = nullable_dtype(field)
+        if nullable is None or kind == field.type:
+            return field.with_type(kind)
+        empty = pd.Series([], dtype=nullable)
+        return field_of(getattr(empty, self.function)().dtype, field.name)
 
     @property
     def npartitions(self) -> int:
@@ -109,14 +117,12 @@ def _advance(options: Options, states: States | None, totals: States) -> States:
 
 def _joined(function: str, state: CumulativeState, total: CumulativeState) -> CumulativeState:
     """Return the state after a block whose own state from nothing is `total`."""
-    import pyarrow as pa
-
     if state.missing or total.value is None:
-        return CumulativeState(state.value, state.missing or total.missing)
+        return replace(state, missing=state.missing or total.missing)
     if state.value is None:
         return total
-    _, after = cumulative(pa.array([total.value]), function, state)
-    return CumulativeState(after.value, total.missing)
+    _, after = cumulative(total.row, function, state)
+    return replace(after, missing=total.missing)
 
 
 def _run(options: Options, table: pa.Table, states: States | None) -> pa.Table:
@@ -144,14 +150,35 @@ class Shift(FrameNode):
     def schema(self) -> FrameSchema:
         before = self.input.schema
         empty = self._function()(before.arrow.empty_table(), None, None)
+        filled = {name: field for name, (field, _) in self._fills.items()}
         fields = tuple(
-            field.with_type(empty.schema.field(field.name).type) for field in before.fields
+            filled.get(field.name, field).with_type(empty.schema.field(field.name).type)
+            for field in before.fields
         )
         return replace(before, fields=fields)
 
+    @cached_property
+    def _fills(self) -> dict[str, tuple[pa.Field, pa.Scalar]]:
+        """The field and the fill value of each column, as pandas makes them of both types."""
+        import pyarrow as pa
+
+        before = self.input.schema
+        if self.difference or is_missing(self.fill_value):
+            return {}
+        found = {}
+        for place, field in enumerate(before.fields):
+            if pa.types.is_dictionary(field.type):  # its categories are known to blocks only
+                found[field.name] = (field, self.fill_value)
+                continue
+            shifted = before.example.iloc[:, place].shift(1, fill_value=self.fill_value)
+            value = array_from_series(shifted)
+            found[field.name] = (field_of(shifted.dtype, field.name), value[0])
+        return found
+
     def _function(self) -> Any:
         columns = self.input.schema.columns
-        return partial(_shift, self.periods, self.difference, self.fill_value, columns)
+        fills = {name: value for name, (_, value) in self._fills.items()}
+        return partial(_shift, self.periods, self.difference, fills, columns)
 
     @property
     def npartitions(self) -> int:
@@ -177,12 +204,14 @@ class Shift(FrameNode):
 def _shift(
     periods: int,
     difference: bool,
-    fill_value: Any,
+    fills: dict[str, Any],
     columns: tuple[str, ...],
     table: pa.Table,
     before: pa.Table | None,
     after: pa.Table | None,
 ) -> pa.Table:
+    import pyarrow as pa
+
     for name in columns:
         position = table.schema.get_field_index(name)
         edges = (_edge(before, name), _edge(after, name))
@@ -190,9 +219,12 @@ def _shift(
         if difference:
             moved = diff(column, periods, *edges)
         else:
-            if periods and fill_value is None:
+            value = fills.get(name)
+            if periods and value is None:
                 column = _with_room_for_missing(column, table.schema.field(position))
-            moved = shift(column, periods, *edges, fill_value)
+            elif isinstance(value, pa.Scalar):
+                column = column.cast(value.type, safe=False)
+            moved = shift(column, periods, *edges, value)
         table = table.set_column(position, name, moved)
     return table
 
@@ -208,3 +240,47 @@ def _with_room_for_missing(column: pa.ChunkedArray, field: pa.Field) -> pa.Chunk
 
 def _edge(table: pa.Table | None, name: str) -> pa.Array | None:
     return None if table is None else single_chunk(table.column(name))
+
+
+@dataclass(frozen=True, eq=False)
+class ShiftLabels(FrameNode):
+    """Move the labels of the rows, which are times, by `periods` times `freq`."""
+
+    input: FrameNode
+    periods: int
+    freq: Any
+
+    name = "shift labels"
+    passes_projection = True
+
+    @property
+    def schema(self) -> FrameSchema:
+        return self.input.schema
+
+    @property
+    def npartitions(self) -> int:
+        return self.input.npartitions
+
+    def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
+        return (columns,)
+
+    def lower(self, lowering: Lowering) -> Blocks:
+        blocks = lowering.blocks(self.input)
+        function = partial(_shift_labels, self.periods, self.freq, self.schema.index)
+        return blockwise(lowering, self.name, function, [blocks])
+
+    def describe(self) -> str:
+        return f"{self.periods} x {self.freq}"
+
+
+def _shift_labels(periods: int, freq: Any, index: tuple[str, ...], table: pa.Table) -> pa.Table:
+    import pandas as pd
+
+    from penstock.engine.kernels.convert import series_from_arrow
+
+    for name in index:
+        place = table.schema.get_field_index(name)
+        labels = pd.Index(series_from_arrow(table.column(name), table.schema.field(place)))
+        moved = array_from_series(labels.shift(periods, freq))
+        table = table.set_column(place, table.schema.field(place), moved)
+    return table

@@ -1,4 +1,4 @@
-"""Halo: each block together with a few rows of its neighbours.
+"""Halo: each block together with some rows of its neighbours.
 
 A neighbour may hold fewer rows than are wanted, or none, so the rows come
 through a scan over the blocks' edges and from as far away as needed.
@@ -7,45 +7,76 @@ through a scan over the blocks' edges and from as far away as needed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.engine.primitives.blockwise import blockwise
 from penstock.engine.primitives.lowering import Blocks, Lowering
 from penstock.engine.primitives.prefix_scan import prefix_scan
+from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
+# Edges may be as large as windows: they are joined, and what is far enough away is cut off.
+_JOINED = TaskMemory(input_factor=2.0)
+
+
+class Edge(Protocol):
+    """Which rows on one side of a block its neighbours further on may need."""
+
+    def of_block(self, block: pa.Table) -> Any:
+        """Return what a block alone gives, compacted: its rows stay in the store."""
+
+    def joined(self, state: Any, summary: Any) -> Any:
+        """Return what the blocks up to the last one give together with the next one."""
+
+
 def halo(
     lowering: Lowering,
     name: str,
-    function: Callable[[pa.Table, pa.Table | None, pa.Table | None], Any],
+    function: Callable[[pa.Table, Any, Any], Any],
     blocks: Blocks,
     *,
-    before: int = 0,
-    after: int = 0,
+    before: int | Edge = 0,
+    after: int | Edge = 0,
+    memory: TaskMemory | None = None,
+    nbytes: int | None = None,
 ) -> Blocks:
     """Call ``function(block, rows_before, rows_after)`` for each block.
 
     Parameters
     ----------
-    before, after : int
-        How many rows of the neighbours are wanted on each side. Fewer come at
-        the ends of the frame; None where 0 are wanted.
+    before, after : int or Edge
+        How many rows of the neighbours are wanted on each side, or what picks
+        them. Fewer come at the ends of the frame (of an `Edge`, None at the
+        first or last block); None where 0 are wanted.
+    memory : TaskMemory, optional
+        What the function takes beside its inputs.
+    nbytes : int, optional
+        Expected bytes of one block of the result; by default those of the input.
     """
     blocks = blocks.shared()
     inputs = [blocks]
     if before:
-        tails = blockwise(lowering, f"{name} edge", partial(_tail, before), [blocks], nbytes=0)
-        inputs.append(prefix_scan(lowering, f"{name} scan", partial(_last, before), tails.ids))
+        edge = LastRows(before) if isinstance(before, int) else before
+        tails = blockwise(lowering, f"{name} edge", edge.of_block, [blocks], nbytes=0)
+        inputs.append(prefix_scan(lowering, f"{name} scan", edge.joined, tails.ids, memory=_JOINED))
     if after:
-        heads = blockwise(lowering, f"{name} edge", partial(_head, after), [blocks], nbytes=0)
-        scanned = prefix_scan(lowering, f"{name} scan", partial(_first, after), heads.ids[::-1])
+        edge = FirstRows(after) if isinstance(after, int) else after
+        heads = blockwise(lowering, f"{name} edge", edge.of_block, [blocks], nbytes=0)
+        scanned = prefix_scan(
+            lowering, f"{name} scan", edge.joined, heads.ids[::-1], memory=_JOINED
+        )
         inputs.append(Blocks(scanned.ids[::-1], 0))
     return blockwise(
-        lowering, name, _WithEdges(function, before > 0, after > 0), inputs, nbytes=blocks.nbytes
+        lowering,
+        name,
+        _WithEdges(function, bool(before), bool(after)),
+        inputs,
+        memory=memory,
+        nbytes=blocks.nbytes if nbytes is None else nbytes,
     )
 
 
@@ -62,24 +93,40 @@ class _WithEdges:
         return self.function(block, before, after)
 
 
-def _tail(rows: int, block: pa.Table) -> pa.Table:
+@dataclass(frozen=True)
+class LastRows:
+    """The last `rows` rows before a block."""
+
+    rows: int
+
+    def of_block(self, block: pa.Table) -> pa.Table:
+        """Return the last rows of a block."""
+        return _slice(block, max(0, block.num_rows - self.rows), self.rows)
+
+    def joined(self, state: pa.Table | None, summary: pa.Table) -> pa.Table:
+        """Return the last rows of both, in order."""
+        return summary if state is None else self.of_block(_joined([state, summary]))
+
+
+@dataclass(frozen=True)
+class FirstRows:
+    """The first `rows` rows after a block."""
+
+    rows: int
+
+    def of_block(self, block: pa.Table) -> pa.Table:
+        """Return the first rows of a block."""
+        return _slice(block, 0, self.rows)
+
+    def joined(self, state: pa.Table | None, summary: pa.Table) -> pa.Table:
+        """Return the first rows of both: `summary` comes before `state`."""
+        return summary if state is None else self.of_block(_joined([summary, state]))
+
+
+def _slice(block: pa.Table, start: int, rows: int) -> pa.Table:
     from penstock.blocks import compact
 
-    return compact(block.slice(max(0, block.num_rows - rows)))
-
-
-def _head(rows: int, block: pa.Table) -> pa.Table:
-    from penstock.blocks import compact
-
-    return compact(block.slice(0, rows))
-
-
-def _last(rows: int, state: pa.Table | None, summary: pa.Table) -> pa.Table:
-    return summary if state is None else _tail(rows, _joined([state, summary]))
-
-
-def _first(rows: int, state: pa.Table | None, summary: pa.Table) -> pa.Table:
-    return summary if state is None else _head(rows, _joined([summary, state]))
+    return compact(block.slice(start, rows))
 
 
 def _joined(tables: list[pa.Table]) -> pa.Table:

@@ -23,6 +23,8 @@ def prefix_scan(
     summaries: np.ndarray,
     *,
     initial: Any = None,
+    memory: TaskMemory | None = None,
+    groups: int = 1,
 ) -> Blocks:
     """Return the state before each block.
 
@@ -34,20 +36,24 @@ def prefix_scan(
         Value ids of one summary per block.
     initial : Any
         The state before the first block.
+    memory : TaskMemory, optional
+        What `advance` takes beside its inputs; by default nothing, as summaries are small.
+    groups : int
+        Equal runs of blocks, in each of which the state starts anew.
     """
     count = len(summaries)
     base = lowering.graph.nvalues
-    indptr = np.append([0, 0], np.arange(1, count) * 2) if count else np.zeros(1, np.int64)
-    indices = np.stack(
-        [base + np.arange(count - 1, dtype=np.int64), summaries[:-1]], axis=1
-    ).ravel()
+    follows = np.arange(count) % max(1, count // groups) != 0
+    indptr = np.concatenate([[0], np.cumsum(follows * 2)])
+    before = np.flatnonzero(follows) - 1
+    indices = np.stack([base + before, summaries[before]], axis=1).ravel()
     return add_stage(
         lowering,
         name,
         _Advance(advance, initial),
         (indptr, indices),
         csr=True,
-        memory=TaskMemory(input_factor=0.0),
+        memory=memory or TaskMemory(input_factor=0.0),
     ).shared()
 
 
