@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from penstock.collections.base import noted
 from penstock.collections.framelike import FrameLike, select_plan
@@ -13,20 +11,16 @@ from penstock.collections.rows import labelled
 from penstock.engine.expr import Call, Column
 from penstock.engine.kernels.aggregate import AggSpec
 from penstock.engine.kernels.convert import nullable_dtype
-from penstock.engine.nodes.dedupe import DropDuplicates
+from penstock.engine.nodes.dedupe import DropDuplicates, Duplicated
 from penstock.engine.nodes.filter import Filter
-from penstock.engine.nodes.groupby import GroupAggregate, GroupMap
-from penstock.engine.nodes.map_blocks import Opaque
+from penstock.engine.nodes.groupby import GroupAggregate
 from penstock.engine.nodes.numbering import RowPositions
 from penstock.engine.nodes.reduce import Reduce
 from penstock.engine.nodes.select import ResetIndex
+from penstock.engine.nodes.sketches import CountDistinct
 from penstock.engine.nodes.sort import Sort, in_order
 from penstock.engine.plan import FrameNode
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from penstock.collections.grouping import Grouping
+from penstock.errors import UnsupportedError
 
 
 def drop_duplicates(frame: FrameLike, subset: Any, keep: Any) -> Any:
@@ -38,6 +32,21 @@ def drop_duplicates(frame: FrameLike, subset: Any, keep: Any) -> Any:
         labels = subset if isinstance(subset, list | tuple) else [subset]
         names = tuple(plan.schema.column(label) for label in labels)
     return frame._on(DropDuplicates(plan, names, keep))
+
+
+def duplicated(collection: FrameLike, subset: Any, keep: Any) -> Any:
+    """Return which rows repeat another one, for each row."""
+    if keep not in ("first", "last", False):
+        raise ValueError(f'keep must be either "first", "last" or False, not {keep!r}')
+    plan = labelled(collection.plan)  # the rows that a filter by the result would have
+    names = plan.schema.columns
+    if subset is not None:
+        labels = subset if isinstance(subset, list | tuple) else [subset]
+        names = tuple(plan.schema.column(label) for label in labels)
+    if not names:
+        raise UnsupportedError("duplicated: there are no columns to compare")
+    marks = Duplicated(plan, names, keep)
+    return new_series(noted(marks), Column(marks.schema.columns[0]), None)
 
 
 def unique(series: Any) -> Any:
@@ -76,10 +85,22 @@ def _is_frame(frame: FrameLike) -> bool:
     return is_kind(frame, "DataFrame")
 
 
-def value_counts(series: Any, sort: bool, ascending: bool, dropna: bool, normalize: bool) -> Any:
+def count_distinct(collection: FrameLike) -> Any:
+    """Return the estimated number of distinct rows."""
+    from penstock.collections.scalar import Scalar
+
+    plan = collection.plan
+    return Scalar(noted(CountDistinct(plan, plan.schema.columns)), Column("rows"))
+
+
+def value_counts(
+    series: Any, sort: bool, ascending: bool, dropna: bool, normalize: bool, bins: Any = None
+) -> Any:
     """Return the number of rows of each value, as pandas orders them."""
     import pyarrow as pa
 
+    if bins is not None:
+        return _binned_counts(series, bins, sort, ascending, dropna, normalize)
     ((name, label, _),) = series._items
     plan = RowPositions(_without_index(in_order(series.plan)))
     field = plan.schema.field(name)
@@ -101,37 +122,62 @@ def value_counts(series: Any, sort: bool, ascending: bool, dropna: bool, normali
     return (result / total).rename("proportion")
 
 
-def grouped_value_counts(
-    grouping: Grouping, normalize: bool, sort: bool, ascending: bool, dropna: bool
+def _binned_counts(
+    series: Any, bins: Any, sort: bool, ascending: bool, dropna: bool, normalize: bool
 ) -> Any:
-    """Return the number of rows of each value in each group; see `value_counts`."""
-    ((column, label),) = grouping.columns
-    plan = in_order(grouping.plan)
-    required = (*(grouping.keys if grouping.dropna else ()), *((column,) if dropna else ()))
-    for name in required:
-        plan = Filter(plan, Call("notna", (Column(name),)))
+    """Return the number of values in each bin; shares are of all rows, as in pandas."""
+    from penstock.collections.binning import cut
+
+    binned = cut(series, bins, include_lowest=True)
+    counts = value_counts(binned, sort=False, ascending=False, dropna=True, normalize=False)
+    if sort:
+        plan = counts.plan
+        by = (plan.schema.columns[0], *plan.schema.index)
+        counts = counts._on(Sort(plan, by, (ascending, True)))
+    return (counts / series._count()).rename("proportion") if normalize else counts
+
+
+def frame_value_counts(
+    frame: Any, subset: Any, normalize: bool, sort: bool, ascending: bool, dropna: bool
+) -> Any:
+    """Return the number of rows of each combination of values; see `DataFrame.value_counts`."""
+    import pyarrow as pa
+
+    plan = RowPositions(_without_index(in_order(frame.plan)))
+    schema = plan.schema
+    chosen = list(schema.labels) if subset is None else subset
+    labels = tuple(chosen) if isinstance(chosen, list | tuple) else (chosen,)
+    keys = tuple(schema.column(label) for label in labels)
+    if any(pa.types.is_dictionary(schema.field(key).type) for key in keys):
+        raise UnsupportedError(
+            "value_counts of several columns with categories would count each pair of categories; "
+            "use groupby(...).size(), or astype(str) first"
+        )
     counts: FrameNode = GroupAggregate(
-        RowPositions(plan), (*grouping.keys, column), (*grouping.names, label),
-        (AggSpec(None, "size", "count"),), ("count",), sort=False, dropna=False,
+        plan, keys, labels, (AggSpec(None, "size", "count"),), ("count",),
+        sort=False, dropna=dropna,
     )  # fmt: skip
-    levels = counts.schema.index[:-1]
-    name = "count"
-    if normalize:
-        name = "proportion"
-        import pyarrow as pa
-
-        result = replace(counts.schema, fields=(pa.field(name, pa.float64()),), labels=(name,))
-        share = Opaque(partial(_shares, levels=list(range(len(levels)))))
-        counts = GroupMap(counts, levels, share, Opaque(((), {})), result, "share of group")
-    by = ((*levels,) if grouping.sort else ()) + ((name,) if sort else ())
-    directions = tuple(ascending if one == name else True for one in by)
-    ordered = Sort(counts, (*by, *counts.schema.order), (*directions, True))
-    return new_series(noted(ordered), Column(name), name)
+    if sort:
+        counts = Sort(counts, ("count", *counts.schema.order), (ascending, True))
+    result: Any = new_series(noted(counts), Column("count"), "count")
+    return (result / result.sum()).rename("proportion") if normalize else result
 
 
-def _shares(frame: pd.DataFrame, levels: list[int]) -> pd.Series:
-    counts = frame["count"]
-    return counts / counts.groupby(level=levels, dropna=False).transform("sum")
+def frame_mode(frame: Any, numeric_only: bool, dropna: bool) -> Any:
+    """Return the most frequent values of each column, those of fewer filled up."""
+    from penstock.collections.joins import merge
+
+    items = frame._reducible(True) if numeric_only else frame._items
+    modes = [
+        mode(new_series(frame._rows, expr, label), dropna).to_frame(label)
+        for _, label, expr in items
+    ]
+    if not modes:
+        raise UnsupportedError("mode: there are no columns")
+    result = modes[0]
+    for one in modes[1:]:
+        result = merge(result, one, how="outer", left_index=True, right_index=True)
+    return result
 
 
 def mode(series: Any, dropna: bool) -> Any:

@@ -1,4 +1,4 @@
-"""Exact quantiles and describe."""
+"""Quantiles, exact or estimated, and describe."""
 
 from __future__ import annotations
 
@@ -12,20 +12,33 @@ from penstock.engine.nodes.concat import SideBySide
 from penstock.engine.nodes.filter import Filter
 from penstock.engine.nodes.quantile import Quantile
 from penstock.engine.nodes.select import ResetIndex
+from penstock.engine.nodes.sketches import EstimatedQuantile
 from penstock.engine.nodes.sources import Persisted
 from penstock.engine.plan import FrameNode
-from penstock.errors import SchemaError
+from penstock.errors import SchemaError, UnsupportedError
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+_METHODS = ("default", "exact", "tdigest")
+
 
 def quantile(
-    frame: FrameLike, q: Any, numeric_only: bool, interpolation: str, name: Any = None
+    frame: FrameLike,
+    q: Any,
+    numeric_only: bool,
+    interpolation: str,
+    name: Any = None,
+    method: str = "default",
 ) -> Any:
-    """Return exact quantiles of each column; see `DataFrame.quantile`."""
+    """Return quantiles of each column; see `DataFrame.quantile`."""
     from penstock.collections.scalar import Row, Scalar
+
+    if method not in _METHODS:
+        raise ValueError(f"method must be one of {', '.join(_METHODS)}, not {method!r}")
+    if method == "tdigest" and interpolation != "linear":
+        raise UnsupportedError("method='tdigest' interpolates linearly; use method='default'")
 
     many = isinstance(q, list | tuple) or type(q).__name__ in ("ndarray", "Index", "Series")
     wanted = tuple(float(one) for one in q) if many else (float(q),)
@@ -33,7 +46,10 @@ def quantile(
         if not 0 <= one <= 1:
             raise ValueError(f"quantile {one} is not between 0 and 1")
     chosen = frame._reducible(numeric_only)  # type: ignore[attr-defined]
-    nodes = tuple(_of_column(frame._rows, item, wanted, interpolation) for item in chosen)
+    estimated = method == "tdigest"
+    nodes = tuple(
+        _of_column(frame._rows, item, wanted, interpolation, estimated) for item in chosen
+    )
     if not nodes:
         raise SchemaError("quantile: there are no numeric columns")
     columns = tuple(((name, name, label),) for name, label, _ in chosen)
@@ -50,14 +66,32 @@ def quantile(
 
 
 def _of_column(
-    rows: FrameNode, item: tuple[str, Any, Any], wanted: tuple[float, ...], interpolation: str
+    rows: FrameNode,
+    item: tuple[str, Any, Any],
+    wanted: tuple[float, ...],
+    interpolation: str,
+    estimated: bool,
 ) -> FrameNode:
     from penstock.collections.distinct import _without_index
 
     name, label, expr = item
     column = _without_index(select_plan(rows, ((name, label, expr),)))
+    if estimated:
+        if not _is_numeric(column.schema.field(name).type):
+            raise UnsupportedError(
+                f"method='tdigest' estimates numbers, but {label!r} is "
+                f"{column.schema.field(name).type}; use method='default'"
+            )
+        return EstimatedQuantile(column, name, wanted)
     present = Filter(column, Call("notna", (Column(name),)))
     return Quantile(present, name, wanted, interpolation)
+
+
+def _is_numeric(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    types = pa.types
+    return types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
 
 
 def describe(frame: FrameLike, percentiles: Any) -> Describe:

@@ -6,14 +6,24 @@ from typing import Any
 
 from penstock.collections.base import noted
 from penstock.collections.framelike import FrameLike
+from penstock.collections.kinds import new_frame
 from penstock.collections.scalar import Scalar
+from penstock.config import parse_bytes
 from penstock.engine.expr import Column
 from penstock.engine.nodes.map_blocks import Opaque
-from penstock.engine.nodes.sort import in_order
+from penstock.engine.nodes.repartition import Repartition
+from penstock.engine.nodes.select import project
+from penstock.engine.nodes.sort import Sort, in_order
 from penstock.engine.nodes.write import Write
-from penstock.engine.plan import FrameNode
+from penstock.engine.plan import FrameNode, walk
+from penstock.engine.run import count_blocks
 from penstock.engine.schema import FrameSchema
 from penstock.io.registry import sink_for
+
+# More files than this are worth an exchange that puts the rows of a folder together.
+_MANY_FILES = 1_000
+_SAMPLED_ROWS = 100_000
+_MOST_PIECES = 1_024
 
 
 def parquet_write(
@@ -25,13 +35,28 @@ def parquet_write(
     compute_kwargs: dict[str, Any],
     *,
     partition_on: Any = None,
+    shuffle: bool | None = None,
+    file_size: str | int | None = None,
+    row_group_size: int | None = None,
     **options: Any,
 ) -> Any:
     """Write `frame` as Parquet; see `DataFrame.to_parquet`."""
     plan = in_order(frame.plan)
     index = bool(write_index and plan.schema.index)
     partitions = partition_on if isinstance(partition_on, list | tuple) else [partition_on]
-    names = [str(label) for label in partitions if label is not None]
+    labels = [label for label in partitions if label is not None]
+    names = [str(label) for label in labels]
+    file_bytes = None if file_size is None else parse_bytes(file_size)
+    if labels:
+        plan = grouped_by_folder(
+            plan, tuple(plan.schema.column(one) for one in labels), shuffle, file_bytes
+        )
+    elif shuffle is not None:
+        raise ValueError("shuffle= groups rows by folder: it needs partition_on=")
+    elif file_bytes is not None:
+        plan = Repartition(plan, None, file_bytes)
+    if row_group_size is not None:  # as Dask and pyarrow call it
+        options.setdefault("row_group_rows", row_group_size)
     sink = sink_for("parquet")(
         path,
         mode=mode,
@@ -40,6 +65,32 @@ def parquet_write(
         **options,
     )
     return _run(plan, sink, index, compute, compute_kwargs)
+
+
+def grouped_by_folder(
+    plan: FrameNode, columns: tuple[str, ...], shuffle: bool | None, file_bytes: int | None
+) -> FrameNode:
+    """Return `plan` with the rows of each folder together, where that makes far fewer files.
+
+    Folders too large for one file are cut by rows, each piece as large as what one task takes.
+    """
+    blocks = count_blocks(plan)
+    if shuffle is None:
+        few = blocks * _folders_of_a_block(plan, columns) <= _MANY_FILES
+        shuffle = blocks > 1 and (file_bytes is not None or not few)
+    if not shuffle:
+        return plan
+    pieces = None if file_bytes is None else int(min(_MOST_PIECES, 1 + plan.nbytes // file_bytes))
+    return Sort(plan, columns, (True,) * len(columns), "last", pieces)
+
+
+def _folders_of_a_block(plan: FrameNode, columns: tuple[str, ...]) -> int:
+    """Return how many folders the first rows go to; many where it would be work to find out."""
+    local = all(node.is_blockwise or not node.inputs for node in walk(plan))
+    if not local:
+        return _MANY_FILES
+    first = new_frame(project(plan, columns)).head(_SAMPLED_ROWS)
+    return len(first.drop_duplicates())
 
 
 def csv_write(

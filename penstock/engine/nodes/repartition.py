@@ -100,8 +100,59 @@ def _share(share: tuple[int, int], table: pa.Table) -> pa.Table:
 
 
 @dataclass(frozen=True, eq=False)
+class Subdivide(FrameNode):
+    """Cut blocks whose rows are about to become `growth` times as wide, where they are too large.
+
+    Blocks that fit are left as they are.
+    """
+
+    input: FrameNode
+    growth: float
+
+    name = "subdivide"
+    passes_projection = True
+
+    @property
+    def schema(self) -> FrameSchema:
+        return self.input.schema
+
+    @property
+    def npartitions(self) -> int:
+        return self.input.npartitions
+
+    def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
+        return (columns,)
+
+    def lower(self, lowering: Lowering) -> Blocks:
+        blocks = lowering.blocks(self.input)
+        pieces = int(-(-blocks.nbytes * self.growth // lowering.block_bytes))
+        if pieces <= 1:
+            return blocks
+        blocks = blocks.shared()
+        owner = np.repeat(np.arange(len(blocks)), pieces)
+        return blockwise(
+            lowering,
+            self.name,
+            _share,
+            [Blocks(blocks.ids[owner], blocks.nbytes, None, blocks.origin)],
+            arguments=[(part, pieces) for _ in range(len(blocks)) for part in range(pieces)],
+            nbytes=max(1, blocks.nbytes // pieces),
+        )
+
+    def describe(self) -> str:
+        return f"for rows {self.growth:.3g} times as wide"
+
+
+@dataclass(frozen=True, eq=False)
 class RepartitionDivisions(FrameNode):
-    """Cut rows that are sorted by the index at the given index values."""
+    """Cut rows that are sorted by the index at the given index values.
+
+    Attributes
+    ----------
+    bounds : tuple
+        First index value of each block, and the last one of the last block. Rows beyond
+        either end are an error: none may get lost.
+    """
 
     input: FrameNode
     bounds: tuple
@@ -128,33 +179,65 @@ class RepartitionDivisions(FrameNode):
         blocks = lowering.blocks(self.input).shared()
         index = self.input.schema.index[0]
         known = self.input.divisions
-        parts: list[np.ndarray] = []
+        if known is not None and len(known) != len(blocks) + 1:
+            known = None
+        parts: list[tuple[int, int]] = []
         arguments: list[tuple] = []
+        last = self.npartitions - 1
         for part in range(self.npartitions):
             low, high = self.bounds[part], self.bounds[part + 1]
-            last = part == self.npartitions - 1
-            for block in range(len(blocks)):
-                if known is None or (known[block] <= high and known[block + 1] >= low):
-                    parts.append(np.array([part, block]))
-                    arguments.append((low, high, last))
-        pairs = np.stack(parts)
+            near = [
+                block
+                for block in range(len(blocks))
+                if known is None or (known[block] <= high and known[block + 1] >= low)
+            ]
+            # a part without rows still is a block, and says what columns there are
+            for block in near or [0]:
+                parts.append((part, block))
+                arguments.append((low, high, part == 0, part == last))
+        pairs = np.array(parts)
         cut = blockwise(
             lowering,
             f"{self.name} cut",
             partial(_between, index),
             [Blocks(blocks.ids[pairs[:, 1]], blocks.nbytes)],
             arguments=arguments,
+            nbytes=blocks.nbytes * len(blocks) // len(parts),
+            memory=TaskMemory(input_factor=1.0, output=blocks.nbytes),
         )
         bounds = np.searchsorted(pairs[:, 0], np.arange(self.npartitions + 1))
         return _joined(lowering, self.name, cut, bounds)
+
+    def describe(self) -> str:
+        return f"{self.npartitions} divisions"
 
 
 def _between(index: str, bounds: tuple, table: pa.Table) -> pa.Table:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    low, high, last = bounds
+    low, high, first, last = bounds
     column = table.column(index)
     low, high = pa.scalar(low).cast(column.type), pa.scalar(high).cast(column.type)
+    if column.null_count:
+        raise ValueError(
+            f"repartition: {column.null_count} row labels are missing; drop them first"
+        )
+    _check_end(first and _any(pc.less(column, low)), "left", low)
+    _check_end(last and _any(pc.greater(column, high)), "right", high)
     upper = pc.less_equal(column, high) if last else pc.less(column, high)
-    return table.filter(pc.and_(pc.greater_equal(column, low), upper))
+    return compact(table.filter(pc.and_(pc.greater_equal(column, low), upper)))
+
+
+def _any(mask: pa.ChunkedArray) -> bool:
+    import pyarrow.compute as pc
+
+    return bool(pc.any(mask).as_py())
+
+
+def _check_end(outside: bool, side: str, bound: pa.Scalar) -> None:
+    if outside:
+        raise ValueError(
+            f"repartition: rows are labelled beyond {bound.as_py()!r}, the {side} end of the new "
+            "divisions, which must hold all rows"
+        )

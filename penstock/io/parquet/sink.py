@@ -1,8 +1,9 @@
 """The Parquet writer: one file per block, hive folders, or one file for everything.
 
 Blocks are encoded on the worker threads that call `write`. With `partition_on`
-each block writes one small file per folder that it has rows for, and opens them
-one after the other, so that never more files are open than there are threads.
+each block writes one file per folder that it has rows for, and opens them one
+after the other, so that never more files are open than there are threads. Where
+there are many folders, blocks are grouped by folder before they come here.
 """
 
 from __future__ import annotations
@@ -212,17 +213,21 @@ class ParquetSink(Sink):
         starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
         firsts = order[starts]
         stops = np.append(starts[1:], len(order))
-        rest = block.drop_columns(list(self._partition_on))
         texts = [
             [_folder_text(value) for value in _single(block.column(name)).take(pa.array(firsts))]
             for name in self._partition_on
         ]
+        rest = block.drop_columns(list(self._partition_on))
+        grouped = bool((np.diff(order) > 0).all())  # rows came with those of each folder together
         for number, (start, stop) in enumerate(zip(starts, stops, strict=True)):
             folder = "".join(
                 f"{_escape(name)}={column[number]}/"
                 for name, column in zip(self._partition_on, texts, strict=True)
             )
-            yield folder, rest.take(pa.array(order[start:stop]))
+            if grouped:
+                yield folder, rest.slice(start, stop - start)
+            else:
+                yield folder, rest.take(pa.array(order[start:stop]))
 
     # ---------------------------------------------------------------- ending
 
