@@ -9,12 +9,16 @@ from penstock.collections import index as _index  # noqa: F401  the kinds that a
 from penstock.collections.framelike import select_plan
 from penstock.collections.kinds import register
 from penstock.collections.mapping import MapMixin
+from penstock.collections.mixins.arrays import ArrayMixin
 from penstock.collections.mixins.combine import CombineMixin
+from penstock.collections.mixins.counting import FrameCountingMixin
 from penstock.collections.mixins.elementwise import ElementwiseMixin
 from penstock.collections.mixins.order import OrderMixin
 from penstock.collections.mixins.output import OutputMixin
 from penstock.collections.mixins.reduce import ReduceMixin
+from penstock.collections.mixins.reshape import FrameReshapeMixin
 from penstock.collections.mixins.select import SelectMixin
+from penstock.collections.mixins.window import WindowMixin
 from penstock.collections.operators import add_operator_methods, add_operators
 from penstock.collections.rows import labelled
 from penstock.engine.expr import Column, Expr
@@ -32,7 +36,17 @@ if TYPE_CHECKING:
 
 @register
 class DataFrame(
-    SelectMixin, ElementwiseMixin, ReduceMixin, OrderMixin, CombineMixin, MapMixin, OutputMixin
+    SelectMixin,
+    ElementwiseMixin,
+    ReduceMixin,
+    OrderMixin,
+    WindowMixin,
+    CombineMixin,
+    FrameCountingMixin,
+    FrameReshapeMixin,
+    MapMixin,
+    OutputMixin,
+    ArrayMixin,
 ):
     """A lazy table with labelled columns and rows, in the way of `pandas.DataFrame`.
 
@@ -349,7 +363,10 @@ class DataFrame(
         compute_kwargs : dict, optional
             For `compute`: ``memory_limit``, ``num_workers``, ...
         **kwargs
-            ``compression_level``, ``row_group_rows``, ``row_group_bytes``.
+            ``compression_level``, ``row_group_rows`` (or ``row_group_size``),
+            ``row_group_bytes``; ``file_size``, the bytes of rows in memory that become one
+            file; ``shuffle``, whether rows of one folder are brought together first, by
+            default where `partition_on` would otherwise make very many small files.
 
         Returns
         -------

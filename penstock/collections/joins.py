@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 # Columns that index levels become for a join: keys, and labels that are carried along.
 _KEY, _LABEL = "__key_", "__label_"
 _HOW = ("inner", "left", "right", "outer", "cross", "semi", "anti")
+_DASK_HOW = {"leftsemi": "semi", "leftanti": "anti"}
 
 
 def merge(
@@ -47,6 +48,7 @@ def merge(
     broadcast: bool | None = None,
 ) -> Any:
     """Join two frames on equal keys; see `DataFrame.merge`."""
+    how = _DASK_HOW.get(how, how)
     if how not in _HOW:
         raise ValueError(f"how={how!r}: must be one of {', '.join(_HOW)}")
     left, right = as_frame(left), as_frame(right)

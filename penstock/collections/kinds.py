@@ -56,3 +56,8 @@ def new_index(rows: FrameNode) -> Any:
 def new_array(plan: Node) -> Any:
     """Return the Array of `plan`."""
     return _classes["Array"](plan)
+
+
+def is_known(kind: str) -> bool:
+    """Return whether the class of collections called `kind` has been imported."""
+    return kind in _classes

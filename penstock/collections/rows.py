@@ -7,6 +7,7 @@ from typing import Any
 from penstock.engine.expr import Column, Expr, columns_of, substitute
 from penstock.engine.nodes.concat import SideBySide, WithScalars
 from penstock.engine.nodes.filter import Filter
+from penstock.engine.nodes.groupby import GroupAggregate, merged
 from penstock.engine.nodes.numbering import NumberRows, RowPositions
 from penstock.engine.nodes.select import Select
 from penstock.engine.nodes.slicing import Partitions
@@ -89,6 +90,11 @@ def united(
     foreign: list[tuple[int, FrameNode, Expr]] = []
     for position, (plan, expr) in enumerate(parts):
         carried = rebase(expr, plan, first, moved=moved)
+        if carried is None and isinstance(first, GroupAggregate) and type(plan) is type(first):
+            joint = merged(first, plan)
+            if joint is not None:
+                first, renamed = joint
+                carried = substitute(expr, {old: Column(new) for old, new in renamed.items()})
         exprs.append(carried)
         if carried is None:
             foreign.append((position, plan, expr))

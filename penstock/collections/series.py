@@ -9,10 +9,14 @@ from penstock.collections.accessors import DatetimeAccessor, StringAccessor
 from penstock.collections.framelike import Items, select_plan
 from penstock.collections.kinds import is_kind, new_frame, register
 from penstock.collections.mapping import MapMixin
+from penstock.collections.mixins.arrays import ArrayMixin
+from penstock.collections.mixins.counting import SeriesCountingMixin
 from penstock.collections.mixins.elementwise import ElementwiseMixin, common_name
 from penstock.collections.mixins.order import OrderMixin
 from penstock.collections.mixins.output import OutputMixin
 from penstock.collections.mixins.reduce import ReduceMixin
+from penstock.collections.mixins.reshape import SeriesReshapeMixin
+from penstock.collections.mixins.window import WindowMixin
 from penstock.collections.operators import add_operator_methods, add_operators
 from penstock.collections.rows import labelled, united
 from penstock.collections.scalar import Scalar
@@ -33,7 +37,17 @@ if TYPE_CHECKING:
 
 
 @register
-class Series(ElementwiseMixin, ReduceMixin, OrderMixin, MapMixin, OutputMixin):
+class Series(
+    ElementwiseMixin,
+    ReduceMixin,
+    OrderMixin,
+    SeriesCountingMixin,
+    SeriesReshapeMixin,
+    WindowMixin,
+    MapMixin,
+    OutputMixin,
+    ArrayMixin,
+):
     """A lazy column with labels.
 
     Parameters
@@ -191,17 +205,30 @@ class Series(ElementwiseMixin, ReduceMixin, OrderMixin, MapMixin, OutputMixin):
         return unique(self)
 
     def value_counts(self, sort: bool = True, ascending: bool = False, dropna: bool = True,
-                     normalize: bool = False) -> Series:  # fmt: skip
-        """Return how often each value occurs, most frequent first."""
+                     normalize: bool = False, bins: Any = None) -> Series:  # fmt: skip
+        """Return how often each value occurs, most frequent first.
+
+        Parameters
+        ----------
+        sort, ascending : bool
+            Order by frequency.
+        dropna : bool
+            Leave missing values out.
+        normalize : bool
+            Give shares instead of numbers.
+        bins : int or sequence, optional
+            Count values in bins; see `penstock.dataframe.cut`.
+        """
         from penstock.collections.distinct import value_counts
 
-        return value_counts(self, sort, ascending, dropna, normalize)
+        return value_counts(self, sort, ascending, dropna, normalize, bins)
 
-    def drop_duplicates(self, keep: Any = "first") -> Series:
+    def drop_duplicates(self, keep: Any = "first", ignore_index: bool = False) -> Series:
         """Return one row for each distinct value."""
         from penstock.collections.distinct import drop_duplicates
 
-        return drop_duplicates(self, None, keep)
+        done = drop_duplicates(self, None, keep)
+        return done.reset_index(drop=True) if ignore_index else done
 
     def mode(self, dropna: bool = True) -> Series:
         """Return the most frequent values, sorted."""
@@ -231,8 +258,8 @@ class Series(ElementwiseMixin, ReduceMixin, OrderMixin, MapMixin, OutputMixin):
             return self._on(plan)
         return self.to_frame(name).reset_index()
 
-    def groupby(self, by: Any, **options: Any) -> Any:
-        """Group by another Series of the same rows."""
+    def groupby(self, by: Any = None, **options: Any) -> Any:
+        """Group by another Series of the same rows, or by the index (``level=0``)."""
         from penstock.collections.groupby import SeriesGroupBy
 
         return SeriesGroupBy.of_series(self, by, **options)
@@ -264,10 +291,6 @@ class Series(ElementwiseMixin, ReduceMixin, OrderMixin, MapMixin, OutputMixin):
         return list(self.compute())
 
     tolist = to_list
-
-    def to_numpy(self) -> np.ndarray:
-        """Compute and return an array."""
-        return self.compute().to_numpy()
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         import numpy as np
