@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from penstock import config
 from penstock.engine.lower import lower, optimise
 from penstock.engine.plan import Node
 from penstock.engine.primitives import Lowering
 from penstock.scheduler import current_pool
 from penstock.scheduler.graph import Stage
-from penstock.scheduler.limits import available_cpus
 
 
 def explain(node: Node) -> str:
@@ -25,11 +23,9 @@ def explain(node: Node) -> str:
         that one task is projected to take, then bytes read and spill expected.
     """
     pool = current_pool()
-    workers = int(config.get("num-workers", None) or available_cpus())
-    sizes = Lowering(workers=workers, budget=pool.budget)
-    (plan,) = optimise([node], sizes.block_bytes)
+    (plan,) = optimise([node], Lowering(pool.budget).block_bytes)
     lines = ["plan", *_tree(plan, "  ", set()), "stages"]
-    ready = lower([node], workers=workers, budget=pool.budget)
+    ready = lower([node], budget=pool.budget)
     try:
         stages = _needed(ready.lowering.graph.stages, ready.lowering.graph.wanted)
         lines += [f"  {_stage_line(stage)}" for stage in stages]
@@ -81,12 +77,14 @@ def _stage_line(stage: Stage) -> str:
 
 def _exchanges(node: Node) -> list[Node]:
     from penstock.engine.nodes.dedupe import DropDuplicates
-    from penstock.engine.nodes.groupby import GroupMap
+    from penstock.engine.nodes.group_map import GroupMap
+    from penstock.engine.nodes.group_rows import GroupRows
+    from penstock.engine.nodes.group_spread import GroupSpread
     from penstock.engine.nodes.join import Join
     from penstock.engine.nodes.sort import Shuffle, Sort
     from penstock.engine.plan import walk
 
-    kinds = (Sort, Shuffle, Join, DropDuplicates, GroupMap)
+    kinds = (Sort, Shuffle, Join, DropDuplicates, GroupMap, GroupRows, GroupSpread)
     return [found for found in walk(node) if isinstance(found, kinds)]
 
 

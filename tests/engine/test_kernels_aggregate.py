@@ -319,6 +319,13 @@ def test_decimals() -> None:
     assert result["max"].to_pylist()[1] is None
 
 
+def test_unique_in_order_of_appearance() -> None:
+    table = pa.table({"k": ["a", "b", "a", "a", "b"], "x": [2, 1, None, 2, 1]})
+    specs = [AggSpec("x", "unique", "x")]
+    for blocks in (1, 2, 5):
+        assert run(table, ["k"], specs, blocks, True)["x"].to_pylist() == [[2, None], [1]]
+
+
 def test_errors_name_the_column_and_the_function() -> None:
     table = to_table(build_frame([]))
     with pytest.raises(ColumnNotFoundError, match="did you mean 'number'"):
@@ -335,4 +342,4 @@ def test_errors_name_the_column_and_the_function() -> None:
 
 
 def test_registry_is_covered() -> None:
-    assert set(AGGREGATIONS) == {*FUNCTIONS, "size", "idxmin", "idxmax", "list"}
+    assert set(AGGREGATIONS) == {*FUNCTIONS, "size", "idxmin", "idxmax", "list", "unique"}

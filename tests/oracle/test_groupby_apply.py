@@ -23,6 +23,18 @@ CASES: dict[str, Call] = {
     "several keys": lambda df: df.groupby(["few", "text"]).apply(len),
     "text keys": lambda df: df.groupby("text").apply(lambda group: group.few.sum()),
     "keys with missing": lambda df: df.groupby("text", dropna=False).apply(len),
+    "own rows without keys": lambda df: df.groupby("few", group_keys=False).apply(
+        lambda group: group.assign(high=group.finite.max())
+    ),
+    "own rows of text keys": lambda df: df.groupby("text", group_keys=False).finite.apply(
+        lambda values: values - values.mean()
+    ),
+    "own rows in another order": lambda df: df.groupby("few", group_keys=False).apply(
+        lambda group: group.sort_values("finite")
+    ),
+    "first rows without keys": lambda df: df.groupby("few", group_keys=False).apply(
+        lambda group: group.head(2)
+    ),
     "sorted in the group": lambda df: df.groupby("few").apply(
         lambda group: group.sort_values("finite")
     ),

@@ -1,4 +1,4 @@
-"""Group by keys: decomposable aggregates, and functions that need all rows of a group."""
+"""Group by keys: aggregates of each group, one row per group."""
 
 from __future__ import annotations
 
@@ -9,23 +9,33 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.blocks import block_nbytes, concat_tables
 from penstock.engine.kernels.aggregate import (
+    AGGREGATIONS,
     AggSpec,
+    combine,
     complete_categories,
     finalize,
     grouped,
     holistic_field,
 )
+from penstock.engine.kernels.aggregate.custom import (
+    CUSTOM,
+    applied_type,
+    chunk_columns,
+    final_column,
+    is_part,
+    part_name,
+)
+from penstock.engine.kernels.groupby_codes import drop_missing_keys, group_codes, single_chunk
 from penstock.engine.kernels.sort import sort_table
 from penstock.engine.nodes.costs import hashing_factor
-from penstock.engine.nodes.map_blocks import Opaque, block_from_pandas
-from penstock.engine.nodes.partitioners import HashPartitioner, RangePartitioner
+from penstock.engine.nodes.group_ranks import RANKED, is_rankable, lower_ranked
+from penstock.engine.nodes.partitioners import RangePartitioner
 from penstock.engine.nodes.reduce import combine_blocks, needed_columns, partial_block
 from penstock.engine.nodes.select import rename_block
 from penstock.engine.plan import FrameNode
-from penstock.engine.primitives import Blocks, Lowering, blockwise, exchange
+from penstock.engine.primitives import GATHER_COPIES, Blocks, Lowering, blockwise, exchange
 from penstock.engine.primitives.tree_reduce import SPLIT_EVERY, reduce_once
-from penstock.engine.schema import ORDER, FrameSchema, index_column
-from penstock.errors import SchemaError
+from penstock.engine.schema import ORDER, FrameSchema, index_column, unique_names
 from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
@@ -115,17 +125,23 @@ class GroupAggregate(FrameNode):
         finish = _Finish(
             self.keys, specs, self.schema, self.sort, self.dropna, self.holistic, self.complete
         )
+        if self.holistic and can_rank(self, lowering):
+            return lower_ranked(
+                lowering, self.name, self.input, self.keys, specs, finish.arranged, self.dropna
+            )
         if not self.holistic:
+            custom = any(spec.function == CUSTOM for spec in specs)
+            make = partial_with_custom if custom else partial_block
             blocks = blockwise(
                 lowering,
                 f"{self.name} partial",
-                partial(partial_block, self.keys, specs, dropna=self.dropna and not self.complete),
+                partial(make, self.keys, specs, dropna=self.dropna and not self.complete),
                 [blocks],
                 memory=TaskMemory(
                     input_factor=1.0 + hashing_factor(self.input.schema), output=blocks.nbytes
                 ),
             )
-            together = _combined_at_once(lowering, blocks)
+            together = 1 if custom else _combined_at_once(lowering, blocks)
             if together > 1:
                 blocks = reduce_once(
                     lowering,
@@ -136,11 +152,12 @@ class GroupAggregate(FrameNode):
                 )
         return exchange(
             lowering,
-            self.name,
+            f"{self.name} of whole groups" if self.holistic else self.name,
             [blocks],
             [RangePartitioner(self.keys, (True,) * len(self.keys))],
             finish,
             nbytes=max(1, self.input.nbytes),
+            copies=GATHER_COPIES + (hashing_factor(self.input.schema) if self.holistic else 0),
             # what is absent shows only where all groups are
             slots=1 if self.complete else None,
         )
@@ -150,17 +167,53 @@ class GroupAggregate(FrameNode):
         return f"by {', '.join(self.keys)}: {shown}"
 
 
+def merged(
+    first: GroupAggregate, other: GroupAggregate
+) -> tuple[GroupAggregate, dict[str, str]] | None:
+    """Return one node for the aggregates of two on the same groups, when they are the same.
+
+    Columns of `first` keep their names; those that the columns of `other` get are returned too.
+    """
+    alike = ("input", "keys", "key_names", "sort", "dropna", "complete")
+    if any(getattr(first, name) != getattr(other, name) for name in alike):
+        return None
+    taken = [*first.keys, *(spec.output for spec in first.specs)]
+    names = unique_names([*taken, *(spec.output for spec in other.specs)])[len(taken) :]
+    renamed = dict(zip((spec.output for spec in other.specs), names, strict=True))
+    specs = tuple(replace(spec, output=renamed[spec.output]) for spec in other.specs)
+    node = replace(
+        first,
+        specs=first.specs + specs,
+        labels=first.labels + tuple(names),
+        holistic=first.holistic or other.holistic,
+    )
+    return node, renamed
+
+
+def can_rank(node: GroupAggregate, lowering: Lowering) -> bool:
+    """Return whether the quantiles of groups of any size are to be found by sorting."""
+    simple = {*AGGREGATIONS, *RANKED}
+    if node.complete or any(spec.function not in simple for spec in node.specs):
+        return False
+    fields = [
+        node.input.schema.field(spec.column)
+        for spec in node.specs
+        if spec.function in RANKED and spec.column is not None
+    ]
+    alone = lowering.partition_bytes(GATHER_COPIES + 1)
+    return node.input.nbytes > alone and all(map(is_rankable, fields))
+
+
 def _output_field(spec: AggSpec, schema: pa.Schema) -> pa.Field:
     import pyarrow as pa
 
     field = holistic_field(spec, schema)
-    # what a function of the user's gives is known once it has run: numbers, mostly
-    return field if field is not None else pa.field(spec.output, pa.float64())
+    return field if field is not None else pa.field(spec.output, applied_type(spec, schema))
 
 
 def _combined_at_once(lowering: Lowering, blocks: Blocks) -> int:
     """Return how many partials a task may take even if they are as large as their blocks."""
-    share = lowering.budget // (lowering.workers * _COMBINE_COPIES)
+    share = lowering.task_bytes // _COMBINE_COPIES
     return min(len(blocks), SPLIT_EVERY, share // max(1, blocks.nbytes))
 
 
@@ -172,10 +225,13 @@ class _CombineSmall:
         self.specs = specs
 
     def __call__(self, tables: Sequence[pa.Table]) -> pa.Table:
+        import pyarrow as pa
+
         if len(tables) == 1:
             return tables[0]
         if sum(block_nbytes(table) for table in tables) > _PRECOMBINE_BYTES:
-            return concat_tables(tables)
+            # what scatters them takes piece by piece: no need to copy them together
+            return pa.concat_tables(tables)
         return combine_blocks(self.keys, self.specs, tables)
 
 
@@ -211,9 +267,11 @@ class _Finish:
                 dropna=self.dropna and not self.complete,
             )
         else:
-            done = finalize(
-                combine_blocks(self.keys, self.specs, pieces), list(self.keys), list(self.specs)
-            )
+            done = self._of_partials(pieces)
+        return self.arranged(done)
+
+    def arranged(self, done: pa.Table) -> pa.Table:
+        """Return the aggregates of groups in their order, with the keys as the index."""
         if self.complete:
             done = complete_categories(done, list(self.keys), list(self.specs), dropna=self.dropna)
         by = list(self.keys) if self.sort else [ORDER]
@@ -222,88 +280,47 @@ class _Finish:
         pairs += tuple(zip(self.keys, self.schema.index, strict=True))
         return rename_block(pairs, done)
 
-
-@dataclass(frozen=True, eq=False)
-class GroupMap(FrameNode):
-    """Call a function with all rows of some groups, as a pandas frame.
-
-    The rows of each group are together, in their order, with the index they
-    had. The function does its own grouping: it gets whole groups, several at
-    once.
-    """
-
-    input: FrameNode
-    keys: tuple[str, ...]
-    function: Opaque
-    arguments: Opaque
-    result: FrameSchema
-    label: str = "groupby apply"
-    ordered: bool = False
-    """The function gives its result in the order of the keys (else by position)."""
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        return self.label
-
-    @property
-    def schema(self) -> FrameSchema:
-        return self.result
-
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
-
-    def lower(self, lowering: Lowering) -> Blocks:
-        args, kwargs = self.arguments.value
-        partitioner: Any = (
-            RangePartitioner(self.keys, (True,) * len(self.keys))
-            if self.ordered
-            else HashPartitioner(self.keys)
-        )
-        return exchange(
-            lowering,
-            self.name,
-            [lowering.blocks(self.input)],
-            [partitioner],
-            _CallWithGroups(self.function.value, args, kwargs, self.input.schema, self.result),
-            nbytes=max(1, self.input.nbytes),
-        )
-
-    def describe(self) -> str:
-        return f"by {', '.join(self.keys)}"
+    def _of_partials(self, pieces: list[pa.Table]) -> pa.Table:
+        if any(spec.function == CUSTOM for spec in self.specs):
+            return final_with_custom(self.keys, self.specs, concat_tables(pieces))
+        merged = combine_blocks(self.keys, self.specs, pieces)
+        return finalize(merged, list(self.keys), list(self.specs))
 
 
-class _CallWithGroups:
-    """Call a function of pandas objects with all rows of a partition.
+def partial_with_custom(
+    keys: tuple[str, ...], specs: tuple[AggSpec, ...], table: pa.Table, *, dropna: bool
+) -> pa.Table:
+    """Return the partial aggregates of a block, with those that the user's functions make."""
+    table = drop_missing_keys(table, keys) if dropna else table
+    made = partial_block(keys, _simple(specs), table, dropna=False)
+    groups = group_codes([table.column(key) for key in keys])
+    for spec in specs:
+        if spec.function == CUSTOM:
+            column = single_chunk(table.column(spec.column))
+            parts = chunk_columns(column, groups.codes, groups.ngroups, spec)
+            for name, array in parts.items():
+                made = made.append_column(name, array)
+    return made
 
-    Hidden row positions stay with the rows: the function sees them as a column
-    of this name and hands them back when the result is rowwise.
-    """
 
-    def __init__(
-        self,
-        function: Any,
-        args: tuple,
-        kwargs: dict[str, Any],
-        schema: FrameSchema,
-        result: FrameSchema,
-    ) -> None:
-        self.function = function
-        self.args = args
-        self.kwargs = kwargs
-        self.schema = schema
-        self.result = result
+def final_with_custom(
+    keys: tuple[str, ...], specs: tuple[AggSpec, ...], table: pa.Table
+) -> pa.Table:
+    """Return the aggregates of groups from the partial ones of all blocks."""
+    parts = [name for name in table.column_names if is_part(name)]
+    simple = list(_simple(specs))
+    done = finalize(combine(table.drop_columns(parts), list(keys), simple), list(keys), simple)
+    groups = group_codes([table.column(key) for key in keys])
+    for spec in specs:
+        if spec.function == CUSTOM:
+            own: list[pa.Array] = []
+            while (name := part_name(spec, len(own))) in parts:
+                own.append(single_chunk(table.column(name)))
+            column = final_column(own, groups.codes, groups.ngroups, spec)
+            done = done.append_column(spec.output, column)
+    return done.select([*keys, *(spec.output for spec in specs)])
 
-    def __call__(self, pieces: list[pa.Table]) -> pa.Table:
-        if not any(piece.num_rows for piece in pieces):
-            return self.result.arrow.empty_table()
-        table = concat_tables(pieces)
-        frame = self.schema.to_pandas(table)
-        result = self.function(frame, *self.args, **self.kwargs)
-        name = getattr(self.function, "__name__", type(self.function).__name__)
-        block = block_from_pandas(self.result, result, name)
-        if not self.result.order:
-            return block
-        if len(result) != table.num_rows:
-            raise SchemaError(f"{name} must give one row for each row it gets")
-        return block.append_column(self.result.order_fields[0], table.column(ORDER))
+
+def _simple(specs: tuple[AggSpec, ...]) -> tuple[AggSpec, ...]:
+    simple = tuple(spec for spec in specs if spec.function != CUSTOM)
+    return simple or (AggSpec(None, "size", "\x1esize"),)

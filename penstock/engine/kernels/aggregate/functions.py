@@ -243,6 +243,23 @@ def _list_type(field: pa.Field | None, spec: AggSpec) -> pa.DataType:
     return pa.list_(_type(field))
 
 
+def _listed(kind: str) -> Aggregation:
+    def finish(parts: Parts, field: pa.Field | None, spec: AggSpec) -> pa.Array:
+        lists = parts[kind]
+        values = lists.flatten()
+        if not pa.types.is_floating(values.type) or not values.null_count:
+            return lists
+        # a missing number within a list is NaN, as in the column
+        return pa.ListArray.from_arrays(_offsets(lists), values.fill_null(float("nan")))
+
+    return Aggregation(kind, lambda f, s: (kind,), finish, _list_type)
+
+
+def _offsets(lists: pa.ListArray) -> pa.Array:
+    lengths = pc.list_value_length(lists).to_numpy()
+    return pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int32())
+
+
 # -- any, all -----------------------------------------------------------------------------------
 
 
@@ -327,7 +344,7 @@ AGGREGATIONS: dict[str, Aggregation] = {
         Aggregation("mean", _mean_kinds, _mean_finish, _mean_type),
         *(_picked(kind) for kind in ("min", "max", "first", "last")),
         *(_labelled(kind) for kind in ("min", "max")),
-        Aggregation("list", lambda f, s: ("list",), lambda p, f, s: p["list"], _list_type),
+        *(_listed(kind) for kind in ("list", "unique")),
         *(_truth(kind) for kind in ("any", "all")),
         _moment("var", 2, _variance),
         _moment("std", 2, lambda parts, ddof: np.sqrt(_variance(parts, ddof))),

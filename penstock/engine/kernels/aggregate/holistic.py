@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from penstock.engine.kernels.aggregate.custom import CUSTOM, custom_type, whole_column
 from penstock.engine.kernels.aggregate.finish import finalize, output_field
 from penstock.engine.kernels.aggregate.functions import AGGREGATIONS, is_number
 from penstock.engine.kernels.aggregate.grouping import Groups, KeyedGroups, WholeGroup
@@ -177,31 +178,59 @@ def _sorted_within(array: pa.Array, groups: Groups) -> tuple[np.ndarray, np.ndar
 
 
 def _quantile(array: pa.Array, groups: Groups, spec: AggSpec) -> pa.Array:
-    q = 0.5 if spec.function == "median" else float(spec.option("q", 0.5))
-    method = spec.option("interpolation", "linear")
-    if not 0 <= q <= 1:
-        raise SchemaError(f"quantile of column {spec.column!r}: q={q} is not between 0 and 1")
-    if method not in INTERPOLATIONS:
-        raise UnsupportedError(f"interpolation={method!r}: must be one of {INTERPOLATIONS}")
     if pa.types.is_decimal(array.type):
         array = array.cast(pa.float64(), safe=False)
-    target = _quantile_type(pa.field("", array.type), spec)
+    quantile_places(np.zeros(0, np.int64), spec)  # raises for a wrong q
     rows, bounds = _sorted_within(array, groups)
     counts = np.diff(bounds)
     empty = counts == 0
     if not spec.option("skipna", True):
         empty |= counts < groups.count()
     if len(rows) == 0:
-        return pa.nulls(groups.ngroups, target)
-    place = np.maximum(counts - 1, 0) * q
-    low = np.floor(place + 1e-12 * (np.abs(place) > 1)).astype(np.int64)
-    low = np.minimum(low, np.maximum(counts - 1, 0))
-    high = np.minimum(low + 1, np.maximum(counts - 1, 0))
-    share = np.clip(place - low, 0.0, 1.0)
+        return pa.nulls(groups.ngroups, _quantile_type(pa.field("", array.type), spec))
+    low, high, share = quantile_places(counts, spec)
     start = np.minimum(bounds[:-1], len(rows) - 1)
     values = raw(array)
     below = values[rows[np.minimum(start + low, len(rows) - 1)]]
     above = values[rows[np.minimum(start + high, len(rows) - 1)]]
+    return quantile_between(below, above, low, share, empty, array.type, spec)
+
+
+def quantile_places(counts: np.ndarray, spec: AggSpec) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the places of the sorted values around a quantile, and how far it is between them.
+
+    Parameters
+    ----------
+    counts
+        Number of values of each group.
+    spec
+        A median, or a quantile with the options ``q`` and ``interpolation``.
+    """
+    q = 0.5 if spec.function == "median" else float(spec.option("q", 0.5))
+    method = spec.option("interpolation", "linear")
+    if not 0 <= q <= 1:
+        raise SchemaError(f"quantile of column {spec.column!r}: q={q} is not between 0 and 1")
+    if method not in INTERPOLATIONS:
+        raise UnsupportedError(f"interpolation={method!r}: must be one of {INTERPOLATIONS}")
+    last = np.maximum(counts - 1, 0)
+    place = last * q
+    low = np.floor(place + 1e-12 * (np.abs(place) > 1)).astype(np.int64)
+    low = np.minimum(low, last)
+    return low, np.minimum(low + 1, last), np.clip(place - low, 0.0, 1.0)
+
+
+def quantile_between(
+    below: np.ndarray,
+    above: np.ndarray,
+    low: np.ndarray,
+    share: np.ndarray,
+    empty: np.ndarray,
+    kind: pa.DataType,
+    spec: AggSpec,
+) -> pa.Array:
+    """Return the quantile of each group from the values around it; see `quantile_places`."""
+    method = spec.option("interpolation", "linear")
+    target = _quantile_type(pa.field("", kind), spec)
     if method == "lower":
         result = below
     elif method == "higher":
@@ -212,7 +241,7 @@ def _quantile(array: pa.Array, groups: Groups, spec: AggSpec) -> pa.Array:
         result = np.where(up, above, below)
     else:
         share = np.where(share > 0, 0.5, 0.0) if method == "midpoint" else share
-        if pa.types.is_temporal(array.type):
+        if pa.types.is_temporal(kind):
             step = (above - below) * share
             result = below + np.floor(step).astype(np.int64)
             result += (result < 0) & (np.floor(step) != step)  # towards the epoch, as pandas
@@ -221,7 +250,7 @@ def _quantile(array: pa.Array, groups: Groups, spec: AggSpec) -> pa.Array:
             result = _middle(below.astype(np.float64), above.astype(np.float64), share)
         else:
             result = _interpolate(below.astype(np.float64), above.astype(np.float64), share)
-    if pa.types.is_temporal(array.type):
+    if pa.types.is_temporal(target) or pa.types.is_integer(target):
         return typed(np.where(empty, 0, result), target, empty)
     return from_floats(np.where(empty, np.nan, result), target)
 
@@ -245,6 +274,9 @@ def _quantile_type(field: pa.Field, spec: AggSpec) -> pa.DataType:
         return kind
     if not is_number(kind) or (pa.types.is_boolean(kind) and spec.function == "quantile"):
         raise SchemaError(f"{spec.function}() of column {spec.column!r}: not defined for {kind}")
+    picked = spec.option("interpolation", "linear") in ("lower", "higher", "nearest")
+    if picked and spec.function == "quantile" and pa.types.is_integer(kind):
+        return kind
     return pa.float64()
 
 
@@ -290,10 +322,15 @@ def _apply(array: pa.Array, groups: Groups, spec: AggSpec) -> pa.Array:
     return array_from_series(pd.Series(results)) if results else array.slice(0, 0)
 
 
+def _custom(array: pa.Array, groups: Groups, spec: AggSpec) -> pa.Array:
+    return whole_column(array, _codes(groups, len(array)), groups.ngroups, spec)
+
+
 HOLISTIC: dict[str, Holistic] = {
     "nunique": Holistic(_nunique, lambda field, spec: pa.int64()),
     "median": Holistic(_quantile, _quantile_type),
     "quantile": Holistic(_quantile, _quantile_type),
     "mode": Holistic(_mode, lambda field, spec: field.type),
     "apply": Holistic(_apply, lambda field, spec: None),
+    CUSTOM: Holistic(_custom, lambda field, spec: custom_type(spec, field.type)),
 }

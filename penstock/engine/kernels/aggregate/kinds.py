@@ -19,6 +19,7 @@ from penstock.engine.kernels.aggregate.values import (
     typed,
     valid_mask,
 )
+from penstock.engine.kernels.groupby_codes import group_codes
 from penstock.engine.kernels.sort import sort_values
 
 Reduce = Callable[[pa.Array, Groups], pa.Array]
@@ -176,6 +177,24 @@ def _merge_lists(array: pa.Array, groups: Groups) -> pa.Array:
     return _lists(array.take(pa.array(groups.order())).flatten(), lengths)
 
 
+def _unique(array: pa.Array, groups: Groups) -> pa.Array:
+    return _distinct(array.take(pa.array(groups.order())), groups.count())
+
+
+def _merge_unique(array: pa.Array, groups: Groups) -> pa.Array:
+    merged = _merge_lists(array, groups)
+    return _distinct(merged.flatten(), pc.list_value_length(merged).to_numpy())
+
+
+def _distinct(values: pa.Array, lengths: np.ndarray) -> pa.Array:
+    """Return lists of the distinct values among `lengths` values each, in order of appearance."""
+    owners = np.repeat(np.arange(len(lengths)), lengths)
+    if not len(values):
+        return _lists(values, lengths)
+    first = np.sort(group_codes([pa.array(owners), values]).first)
+    return _lists(values.take(pa.array(first)), np.bincount(owners[first], minlength=len(lengths)))
+
+
 def _lists(values: pa.Array, lengths: np.ndarray) -> pa.Array:
     offsets = np.concatenate(([0], np.cumsum(lengths)))
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
@@ -214,4 +233,5 @@ KINDS: dict[str, Kind] = {
     "any": Kind(_any, _any),
     "all": Kind(_all, _all),
     "list": Kind(_list, _merge_lists),
+    "unique": Kind(_unique, _merge_unique),
 }
