@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import stat
 import subprocess
@@ -12,6 +13,8 @@ from types import SimpleNamespace
 
 GENERATOR = Path(__file__).resolve().parents[1] / "data-gen" / "generate-data.py"
 ROWS = 12_000_000
+FACTS = 60_000_000
+GZ_BYTES = 1_000_000_000
 TASKS = 100_000
 _TRIPS = "yellow_tripdata_2024-01"
 
@@ -60,9 +63,37 @@ def prepare(folder: Path, scale: float) -> SimpleNamespace:
     )
 
 
-def warm(inputs: SimpleNamespace) -> None:
+def prepare_more(inputs: SimpleNamespace, kind: str, scale: float) -> None:
+    """Add what some scenarios need: ``facts`` and ``keys``, or ``gz``."""
+    place = Path(inputs.csv).parent
+    if kind == "facts":
+        rows = max(2, round(FACTS * scale))
+        folder = place.parent / f"facts-{rows}"
+        facts, keys = folder / "facts.parquet", folder / "keys.parquet"
+        if not keys.exists():
+            options = ["--rows", str(rows), "--output", str(folder)]
+            subprocess.run([sys.executable, str(GENERATOR), "keys", *options], check=True)
+        inputs.facts, inputs.keys = str(facts), str(keys)
+    elif kind == "gz":
+        path = place / "trips.csv.gz"
+        if not path.exists():
+            _compress(Path(inputs.csv), path, round(GZ_BYTES * scale))
+        inputs.gz = str(path)
+
+
+def _compress(csv: Path, target: Path, most: int) -> None:
+    """Write about the first `most` bytes of a CSV file, whole lines, compressed."""
+    temporary = target.with_name(f".{target.name}.part")
+    with open(csv, "rb") as lines, gzip.open(temporary, "wb", compresslevel=4) as file:
+        while lines.tell() < most and (part := lines.readlines(1 << 22)):
+            file.writelines(part)
+    temporary.replace(target)
+
+
+def warm(inputs: SimpleNamespace, kind: str | None) -> None:
     """Read the files once, so that no engine pays for the disk before the others."""
-    for path in (inputs.csv, inputs.parquet, inputs.zones):
+    names = {None: ("csv", "parquet", "zones"), "facts": ("facts", "keys"), "gz": ("gz",)}[kind]
+    for path in (getattr(inputs, name) for name in names):
         with open(path, "rb", buffering=0) as file:
             while file.read(1 << 22):
                 pass

@@ -10,13 +10,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from answers import difference, parquet_summary
 
+from penstock.config import parse_bytes
 from tests.support.cgroup import run_in_cgroup, run_measured
 
 CHILD = Path(__file__).with_name("child.py")
@@ -29,6 +30,15 @@ class Limits:
     memory: str | None = None
     cgroup: int | None = None
     timeout: float = 900.0
+    enforced: bool = False
+    """Whether the kernel's limits can be set here."""
+
+    def of(self, scenario: ModuleType) -> Limits:
+        """Return these limits, or where nothing was asked for those that a scenario brings."""
+        if self.memory or self.cgroup or not hasattr(scenario, "CGROUP"):
+            return self
+        cgroup = parse_bytes(scenario.CGROUP) if self.enforced else None
+        return replace(self, memory=scenario.MEMORY_LIMIT, cgroup=cgroup)
 
 
 @dataclass

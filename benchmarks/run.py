@@ -15,7 +15,7 @@ sys.path.insert(1, str(HERE.parent))  # for tests.support, which measures proces
 
 import measuring  # noqa: E402
 import report  # noqa: E402
-from inputs import default_folder, prepare, private, warm  # noqa: E402
+from inputs import default_folder, prepare, prepare_more, private, warm  # noqa: E402
 from scenarios import NAMES  # noqa: E402
 
 from penstock.config import parse_bytes  # noqa: E402
@@ -71,7 +71,9 @@ def main(
             console.print(f"{engine} is not installed: left out")
     if cgroup and not cgroups_available():
         raise click.UsageError("--cgroup needs Linux and root")
-    limits = measuring.Limits(memory_limit, parse_bytes(cgroup) if cgroup else None, timeout)
+    limits = measuring.Limits(
+        memory_limit, parse_bytes(cgroup) if cgroup else None, timeout, cgroups_available()
+    )
 
     folder = private(data)
     inputs = prepare(folder, rows_scale)
@@ -80,8 +82,11 @@ def main(
         for name in only:
             scenario = importlib.import_module(f"scenarios.{name}")
             status.update(report.title(scenario))
-            warm(inputs)
-            figures = measuring.run_scenario(scenario, installed, inputs, folder, repeat, limits)
+            kind = getattr(scenario, "INPUT", None)
+            prepare_more(inputs, kind, rows_scale)
+            warm(inputs, kind)
+            own = limits.of(scenario)
+            figures = measuring.run_scenario(scenario, installed, inputs, folder, repeat, own)
             groups.append(report.cells(scenario, figures))
             every += figures
     if not every:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from generators.common import MissingDependencyError, argument, parse_size
 
-DATASETS = ("taxi", "accounts", "students", "hdf5", "array")
+DATASETS = ("taxi", "accounts", "students", "hdf5", "array", "keys")
 
 
 def natural(text: str) -> int:

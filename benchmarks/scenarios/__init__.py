@@ -7,6 +7,8 @@ A module has
   (``csv``, ``parquet``, ``zones``: paths; ``output``: a path to write to; ``tasks``: a number).
   It imports what it needs, so that imports are part of the time, and returns the answer: a list of
   rows, or something of pandas. A function that writes to ``output`` returns nothing;
+- optionally ``INPUT``: the attribute of the inputs that it needs made, when it is not trips;
+- optionally ``CGROUP`` and ``MEMORY_LIMIT``: what each process gets, unless the command says else;
 - optionally ``UNIT``, when its functions return `Timed`; ``LIMIT``, what Penstock's own figure must
   not exceed; ``SORTED_BY``, the column whose order in ``output`` is checked.
 
@@ -14,6 +16,15 @@ These modules are imported by the timed process: nothing but the standard librar
 """
 
 from __future__ import annotations
+
+LIMITED = (
+    "many_groups",
+    "sort_real",
+    "join_many",
+    "median_nunique",
+    "nunique_many",
+    "gz_to_parquet",
+)
 
 NAMES = (
     "csv_groupby",
@@ -25,6 +36,7 @@ NAMES = (
     "import_package",
     "import_reader",
     "small_tasks",
+    *LIMITED,
 )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from answers import difference, parquet_summary
-from inputs import prepare, private
+from inputs import prepare, prepare_more, private
 from scenarios import NAMES
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
@@ -36,15 +36,20 @@ for scenario, engine, inputs in json.loads(sys.argv[2]):
 @pytest.fixture(scope="module")
 def answered(tmp_path_factory):
     folder = tmp_path_factory.mktemp("benchmarks")
-    inputs = vars(prepare(folder, 0.001))
+    inputs = prepare(folder, 0.001)
     questions = []
     for name in NAMES:
         scenario = importlib.import_module(f"scenarios.{name}")
+        prepare_more(inputs, getattr(scenario, "INPUT", None), 0.001)
         for engine in ENGINES:
             if hasattr(scenario, engine) and importlib.util.find_spec(engine):
                 place = folder / name / engine
                 place.mkdir(parents=True)
-                given = {**inputs, "output": str(place / "output.parquet"), "memory_limit": None}
+                given = {
+                    **vars(inputs),
+                    "output": str(place / "output.parquet"),
+                    "memory_limit": None,
+                }
                 questions.append((name, engine, given))
     argv = [sys.executable, "-c", DRIVER, str(BENCHMARKS), json.dumps(questions)]
     subprocess.run(argv, check=True, timeout=110)
@@ -71,7 +76,7 @@ def assert_agree(scenario, ours, theirs):
     if (ours / "output.parquet").exists():
         sorted_by = getattr(scenario, "SORTED_BY", None)
         answers = [parquet_summary(place / "output.parquet", sorted_by) for place in (ours, theirs)]
-        assert len(answers[0]) == 17
+        assert len(answers[0]) == {"many_groups": 3, "sort_real": 7}.get(ours.parent.name, 17)
     else:
         answers = [first["answer"], second["answer"]]
     if answers[0] is None:

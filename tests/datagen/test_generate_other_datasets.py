@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from generators import accounts, array, hdf5, students
+from generators import accounts, array, hdf5, keys, students
 from generators.common import MissingDependencyError
 
 CASES = [
@@ -19,6 +19,7 @@ CASES = [
     pytest.param(students, "faker", {"rows": 20_000}, id="students"),
     pytest.param(hdf5, "h5py", {"rows": 3_000}, id="hdf5"),
     pytest.param(array, None, {"rows": 3_000, "files": 2}, id="array"),
+    pytest.param(keys, None, {"rows": 3_000}, id="keys"),
 ]
 
 
