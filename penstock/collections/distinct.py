@@ -8,14 +8,13 @@ from penstock.collections.base import noted
 from penstock.collections.framelike import FrameLike, select_plan
 from penstock.collections.kinds import is_kind, new_series
 from penstock.collections.rows import labelled
-from penstock.engine.expr import Call, Column
+from penstock.engine.expr import Column
 from penstock.engine.kernels.aggregate import AggSpec
 from penstock.engine.kernels.convert import nullable_dtype
 from penstock.engine.nodes.dedupe import DropDuplicates, Duplicated
-from penstock.engine.nodes.filter import Filter
 from penstock.engine.nodes.groupby import GroupAggregate
 from penstock.engine.nodes.numbering import RowPositions
-from penstock.engine.nodes.reduce import Reduce
+from penstock.engine.nodes.nunique import Nunique
 from penstock.engine.nodes.select import ResetIndex
 from penstock.engine.nodes.sketches import CountDistinct
 from penstock.engine.nodes.sort import Sort, in_order
@@ -68,11 +67,7 @@ def nunique(frame: FrameLike, dropna: bool) -> Any:
     counted: list[FrameNode] = []
     for name, _, expr in frame._items:
         plan: FrameNode = _without_index(select_plan(frame._rows, ((name, name, expr),)))
-        if dropna:
-            plan = Filter(plan, Call("notna", (Column(name),)))
-        distinct = DropDuplicates(plan, (name,))
-        # the distinct values may be missing ones: count rows, not values
-        counted.append(Reduce(distinct, (AggSpec(None, "size", name),)))
+        counted.append(Nunique(plan, name, dropna))
     if not _is_frame(frame):
         return Scalar(noted(counted[0]), Column(counted[0].schema.columns[0]))
     columns = tuple(((name, name, label),) for name, label, _ in frame._items)

@@ -33,7 +33,7 @@ class GroupCodes:
     Parameters
     ----------
     first
-        The first row of every group, ascending.
+        The first row of every group.
     number
         Gives the group of every row, when it is asked for.
     """
@@ -120,13 +120,17 @@ def _factorize(array: pa.Array) -> tuple[np.ndarray, int]:
     return encoded.indices.to_numpy(zero_copy_only=False), len(encoded.dictionary)
 
 
-def group_codes(columns: Sequence[pa.Array | pa.ChunkedArray]) -> GroupCodes:
+def group_codes(
+    columns: Sequence[pa.Array | pa.ChunkedArray], *, by_key: bool = False
+) -> GroupCodes:
     """Number the distinct rows of `columns` in order of first appearance.
 
     Parameters
     ----------
     columns
         Key columns of equal length, at least one.
+    by_key
+        Groups may be numbered in the order of their keys, where that is less work.
 
     Returns
     -------
@@ -140,7 +144,7 @@ def group_codes(columns: Sequence[pa.Array | pa.ChunkedArray]) -> GroupCodes:
     [0, 1, 0]
     """
     arrays = [plain_values(column) for column in columns]
-    groups = _direct_codes(arrays) or _sorted_codes(arrays)
+    groups = _direct_codes(arrays) or _sorted_codes(arrays, by_key)
     if groups is not None:
         return groups
     codes, n = _factorize(arrays[0])
@@ -174,7 +178,7 @@ def hardly_repeats(columns: Sequence[pa.Array]) -> bool:
     return drawn - groups.ngroups <= drawn * drawn // (4 * nrows)
 
 
-def _sorted_codes(arrays: Sequence[pa.Array]) -> GroupCodes | None:
+def _sorted_codes(arrays: Sequence[pa.Array], by_key: bool) -> GroupCodes | None:
     """Number rows by sorting keys of integers, when there are many different ones."""
     keys = one_word(arrays)
     if keys is None or not mostly_distinct(keys):
@@ -185,18 +189,17 @@ def _sorted_codes(arrays: Sequence[pa.Array]) -> GroupCodes | None:
     ordered, rows = in_order
     starts = run_starts(ordered)
     leaders = rows.take(starts)
-    leads = np.zeros(len(rows), bool)
-    leads[leaders] = True
 
-    def number() -> np.ndarray:
-        appearance = np.cumsum(leads)
-        appearance -= 1
-        lengths = np.diff(starts, append=len(rows))
+    def number(of_runs: np.ndarray) -> np.ndarray:
         codes = np.empty(len(rows), np.int64)
-        codes[rows] = np.repeat(appearance.take(leaders), lengths)
+        codes[rows] = np.repeat(of_runs, np.diff(starts, append=len(rows)))
         return codes
 
-    return GroupCodes(np.flatnonzero(leads), number)
+    if by_key:
+        return GroupCodes(leaders, lambda: number(np.arange(len(starts))))
+    leads = np.zeros(len(rows), bool)
+    leads[leaders] = True
+    return GroupCodes(np.flatnonzero(leads), lambda: number((np.cumsum(leads) - 1).take(leaders)))
 
 
 def one_word(arrays: Sequence[pa.Array]) -> np.ndarray | None:

@@ -56,7 +56,12 @@ def sort_table(
     >>> sort_table(pa.table({"x": [2, None, 1]}), ["x"])["x"].to_pylist()
     [1, 2, None]
     """
-    return take_rows(table, sort_indices(table, by, ascending, na_position))
+    rows = sort_indices(table, by, ascending, na_position)
+    return table if _is_identity(rows) else take_rows(table, rows)
+
+
+def _is_identity(rows: np.ndarray) -> bool:
+    return bool((rows[1:] > rows[:-1]).all())
 
 
 def merge_sorted(
@@ -107,13 +112,37 @@ def top_n(
     >>> top_n(pa.table({"x": [1, 3, 2]}), ["x"], 2)["x"].to_pylist()
     [3, 2]
     """
-    rows = _top_rows(table, by, n, ascending, keep)
     # pandas looks at `keep` only where there is something to leave out.
-    if keep == "last" and table.num_rows > n:
-        backwards = take_rows(table, rows[::-1])
-        return take_rows(backwards, sort_indices(backwards, by, ascending))
-    kept = take_rows(table, rows)
+    if keep == "last" and table.num_rows > n > 0:
+        return _last_kept(table, by, n, ascending)
+    kept = take_rows(table, _top_rows(table, by, n, ascending, keep))
     return take_rows(kept, sort_indices(kept, by, ascending))
+
+
+def _last_kept(
+    table: pa.Table, by: Sequence[str], n: int, ascending: bool | Sequence[bool]
+) -> pa.Table:
+    """Return the `n` first rows, of equal ones the last, in pandas' order.
+
+    Equal rows come in reverse where a choice among them was made: with several columns, where
+    the row left out differs from the last one kept in no more than the last column.
+    """
+    backwards = take_rows(table, _top_rows(table, by, n + 1, ascending, "last")[::-1])
+    backwards = take_rows(backwards, sort_indices(backwards, by, ascending))
+    if len(by) == 1:
+        return backwards.slice(0, n)
+    keys = [single_chunk(backwards[name]) for name in by]
+    flags = [True] * len(by)
+    groups = composite_ranks(keys[:-1], flags[:-1], "last")[0]
+    rows = np.arange(n)
+    forwards = groups[:n] != groups[n]
+    ranks = composite_ranks([key.slice(0, n) for key in keys], flags, "last")[0]
+    # backwards, equal rows are neighbours, the last one first
+    starts = np.flatnonzero(np.append(True, ranks[1:] != ranks[:-1]))
+    ends = np.append(starts[1:], n) - 1
+    lengths = ends - starts + 1
+    mirrored = np.repeat(starts + ends, lengths) - rows
+    return take_rows(backwards, np.where(forwards, mirrored, rows))
 
 
 def top_candidates(
@@ -217,7 +246,7 @@ def composite_ranks(
 def stable_order(values: np.ndarray) -> np.ndarray:
     """Return the stable argsort of a NumPy array without NaN."""
     n = len(values)
-    if n < 2:
+    if n < 2 or (values[1:] >= values[:-1]).all():
         return np.arange(n)
     if values.dtype.kind in "iub":
         if values.dtype.itemsize <= 2:

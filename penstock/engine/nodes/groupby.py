@@ -131,11 +131,16 @@ class GroupAggregate(FrameNode):
             )
         if not self.holistic:
             custom = any(spec.function == CUSTOM for spec in specs)
-            make = partial_with_custom if custom else partial_block
+            dropna = self.dropna and not self.complete
+            make = (
+                partial(partial_with_custom, self.keys, specs, dropna=dropna)
+                if custom
+                else partial(partial_block, self.keys, specs, dropna=dropna, where_it_pays=True)
+            )
             blocks = blockwise(
                 lowering,
                 f"{self.name} partial",
-                partial(make, self.keys, specs, dropna=self.dropna and not self.complete),
+                make,
                 [blocks],
                 memory=TaskMemory(
                     input_factor=1.0 + hashing_factor(self.input.schema), output=blocks.nbytes
@@ -157,7 +162,7 @@ class GroupAggregate(FrameNode):
             [RangePartitioner(self.keys, (True,) * len(self.keys))],
             finish,
             nbytes=max(1, self.input.nbytes),
-            copies=GATHER_COPIES + (hashing_factor(self.input.schema) if self.holistic else 0),
+            copies=GATHER_COPIES - (not self.holistic) + hashing_factor(self.input.schema),
             # what is absent shows only where all groups are
             slots=1 if self.complete else None,
         )
@@ -283,7 +288,9 @@ class _Finish:
     def _of_partials(self, pieces: list[pa.Table]) -> pa.Table:
         if any(spec.function == CUSTOM for spec in self.specs):
             return final_with_custom(self.keys, self.specs, concat_tables(pieces))
-        merged = combine_blocks(self.keys, self.specs, pieces)
+        table = concat_tables(pieces)
+        pieces.clear()
+        merged = combine(table, list(self.keys), list(self.specs), by_key=True)
         return finalize(merged, list(self.keys), list(self.specs))
 
 

@@ -8,7 +8,13 @@ import pyarrow as pa
 
 from penstock.engine.kernels.aggregate.functions import aggregation
 from penstock.engine.kernels.aggregate.partials import named
-from penstock.engine.kernels.aggregate.spec import LABELS, AggSpec, partial_name, source_field
+from penstock.engine.kernels.aggregate.spec import (
+    LABELS,
+    AggSpec,
+    partial_name,
+    source_field,
+    split_partial_name,
+)
 from penstock.engine.kernels.groupby_codes import single_chunk
 
 
@@ -63,8 +69,9 @@ def finalize(table: pa.Table, keys: Sequence[str], specs: Sequence[AggSpec]) -> 
     """
     fields = [table.schema.field(key) for key in keys]
     columns = [table[key] for key in keys]
+    places = _places(table)
     for spec in specs:
-        source, parts = _parts(table, spec)
+        source, parts = _parts(table, spec, places)
         field = _field(spec, source, keyed=bool(keys))
         array = aggregation(spec).finish(parts, source, spec)
         fields.append(field)
@@ -91,17 +98,25 @@ def _metadata(spec: AggSpec, source: pa.Field | None, kind: pa.DataType) -> dict
     return None if name is None else {b"penstock.dtype": name}
 
 
-def _parts(table: pa.Table, spec: AggSpec) -> tuple[pa.Field | None, dict[str, pa.Array]]:
-    prefix = partial_name(spec.column, "")
+def _places(table: pa.Table) -> dict[str, list[tuple[int, str]]]:
+    """Return for each column the positions and kinds of its partials."""
+    places: dict[str, list[tuple[int, str]]] = {}
+    for position, name in enumerate(table.column_names):
+        column, kind = split_partial_name(name)
+        places.setdefault(column, []).append((position, kind))
+    return places
+
+
+def _parts(
+    table: pa.Table, spec: AggSpec, places: dict[str, list[tuple[int, str]]]
+) -> tuple[pa.Field | None, dict[str, pa.Array]]:
     parts: dict[str, pa.Array] = {}
     source: pa.Field | None = None
-    for position, name in enumerate(table.column_names):
-        if spec.column is not None and name.startswith(prefix):
-            kind = name.removeprefix(prefix)
-            parts[kind] = single_chunk(table.column(position))
-            if kind.startswith(LABELS) == aggregation(spec).labelled:
-                source = source_field(table.schema.field(position))
-    size = partial_name(None, "size")
-    if size in table.column_names:
-        parts["size"] = single_chunk(table[size])
+    for position, kind in () if spec.column is None else places.get(spec.column, ()):
+        parts[kind] = single_chunk(table.column(position))
+        if kind.startswith(LABELS) == aggregation(spec).labelled:
+            source = source_field(table.schema.field(position))
+    size = table.schema.get_field_index(partial_name(None, "size"))
+    if size >= 0:
+        parts["size"] = single_chunk(table.column(size))
     return source, parts

@@ -62,10 +62,12 @@ class Groups(Protocol):
 
 
 class KeyedGroups:
-    """Rows grouped by codes that count up in order of first appearance."""
+    """Rows grouped by codes that count up in order of first appearance, or `by_key`."""
 
-    def __init__(self, columns: Sequence[pa.Array | pa.ChunkedArray]) -> None:
-        grouping = group_codes(columns)
+    def __init__(
+        self, columns: Sequence[pa.Array | pa.ChunkedArray], *, by_key: bool = False
+    ) -> None:
+        grouping = group_codes(columns, by_key=by_key)
         self.codes = grouping.codes.astype(np.intp, copy=False)
         self.first = grouping.first
         self.ngroups = grouping.ngroups

@@ -46,13 +46,19 @@ def partial_kinds(specs: Sequence[AggSpec], schema: pa.Schema) -> list[tuple[str
 
 def named(schema: pa.Schema, column: str) -> pa.Field:
     """Return a field of `schema`, or raise with the nearest names."""
-    if column not in schema.names:
+    position = schema.get_field_index(column)  # the list of names is made anew each time
+    if position < 0:
         raise column_not_found(column, schema.names)
-    return schema.field(column)
+    return schema.field(position)
 
 
 def partial(
-    table: pa.Table, keys: Sequence[str], specs: Sequence[AggSpec], *, dropna: bool = True
+    table: pa.Table,
+    keys: Sequence[str],
+    specs: Sequence[AggSpec],
+    *,
+    dropna: bool = True,
+    where_it_pays: bool = False,
 ) -> pa.Table:
     """Return the partial aggregates of a block, one row per group in order of appearance.
 
@@ -66,6 +72,8 @@ def partial(
         Decomposable aggregations.
     dropna
         Leave rows out in which a key is missing.
+    where_it_pays
+        Return a row for each row where grouping would leave most of them, by a sample.
 
     Returns
     -------
@@ -93,8 +101,7 @@ def partial(
         named(table.schema, key)
     key_arrays = [single_chunk(table[key]) for key in keys]
     groups: Groups
-    if keys and hardly_repeats(key_arrays):
-        # what gets no smaller is left to whoever has all rows of a group
+    if where_it_pays and keys and hardly_repeats(key_arrays):
         groups, key_columns = LoneRows(table.num_rows), key_arrays
     else:
         groups, key_columns = _group(key_arrays, table.num_rows)
@@ -129,7 +136,9 @@ def partial(
     return drop_missing_keys(partials, keys) if dropna else partials
 
 
-def combine(table: pa.Table, keys: Sequence[str], specs: Sequence[AggSpec]) -> pa.Table:
+def combine(
+    table: pa.Table, keys: Sequence[str], specs: Sequence[AggSpec], *, by_key: bool = False
+) -> pa.Table:
     """Merge partial aggregates of the same group into one row.
 
     Parameters
@@ -139,13 +148,16 @@ def combine(table: pa.Table, keys: Sequence[str], specs: Sequence[AggSpec]) -> p
     keys, specs
         As given to `partial`. (The names of the partials say what they are; `specs` leaves
         out those that none of them needs.)
+    by_key
+        Groups may come in the order of their keys, where that is less work.
 
     Returns
     -------
     pyarrow.Table
         Keys and partials, groups in order of first appearance.
     """
-    groups, key_columns = _group([single_chunk(table[key]) for key in keys], table.num_rows)
+    key_arrays = [single_chunk(table[key]) for key in keys]
+    groups, key_columns = _group(key_arrays, table.num_rows, by_key=by_key)
     used = {spec.column or "" for spec in specs} | {""}
     names = [name for name in table.column_names if name not in keys]
     names = [name for name in names if split_partial_name(name)[0] in used]
@@ -174,10 +186,12 @@ def combine(table: pa.Table, keys: Sequence[str], specs: Sequence[AggSpec]) -> p
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _group(columns: list[pa.Array], nrows: int) -> tuple[Groups, list[pa.Array]]:
+def _group(
+    columns: list[pa.Array], nrows: int, *, by_key: bool = False
+) -> tuple[Groups, list[pa.Array]]:
     """Return the groups of `nrows` rows by key `columns`, and their keys."""
     if not columns:
         return WholeGroup(nrows), []
-    groups = KeyedGroups(columns)
+    groups = KeyedGroups(columns, by_key=by_key)
     indices = pa.array(groups.first)
     return groups, [column.take(indices) for column in columns]
