@@ -93,6 +93,30 @@ def test_partitions_that_grew_are_cut_again(case: str) -> None:
     assert max(sizes) < 3 * 16_000
 
 
+def _nearly_sorted(rows: int) -> pd.DataFrame:
+    frame = numbers(rows)
+    frame["x"] = frame.row // 3 + np.random.default_rng(1).integers(0, 60, rows)
+    return frame
+
+
+@pytest.mark.parametrize("case", ["sorted", "nearly sorted", "descending", "by two", "missing"])
+def test_sorted_input_is_not_scattered(case: str) -> None:
+    frame = _nearly_sorted(4000)
+    by: Any = ["x", "row"] if case == "by two" else "x"
+    ascending = case != "descending"
+    if case == "sorted":
+        frame = frame.sort_values("x", kind="stable")
+    elif case == "descending":
+        frame = frame[::-1].reset_index(drop=True)
+    elif case == "missing":
+        frame["x"] = frame.x.astype(float).where(frame.row < 3900)
+    size = int(frame.memory_usage(index=True).sum())
+    with config.set({"exchange-memory": 8000}), Profile() as profile:
+        lazy = dd.from_pandas(frame, 20).sort_values(by, ascending=ascending)
+        assert_eq(lazy, frame.sort_values(by, ascending=ascending, kind="stable"))
+    assert profile.spilled_bytes < size / 10
+
+
 @pytest.mark.parametrize("how", ["inner", "left", "right"])
 @pytest.mark.parametrize("heavy", ["left", "right"])
 def test_rows_of_one_key_are_joined_by_several_tasks(how: str, heavy: str) -> None:

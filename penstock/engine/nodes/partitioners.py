@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from penstock.engine.kernels.groupby_codes import group_codes
 from penstock.engine.kernels.partition import hash_partition, scatter
-from penstock.engine.kernels.sort import sort_table
+from penstock.engine.kernels.sort import sort_indices, sort_table
 from penstock.engine.kernels.sort_splitters import (
     choose_splitters,
     range_numbers,
@@ -76,6 +77,24 @@ class RangePartitioner:
         return range_partition(
             table, list(self.by), self.splitters, list(self.ascending), self.na_position
         )
+
+    def bounds(self, table: pa.Table) -> pa.Table:
+        """Return the least and the greatest key of a table that has rows."""
+        keys = table.select(list(self.by))
+        order = sort_indices(keys, list(self.by), list(self.ascending), self.na_position)
+        return keys.take(order[[0, -1]])
+
+    def between(self, splitters: pa.Table) -> RangePartitioner:
+        """Return the partitioner whose ranges begin at rising `splitters`, as far as distinct."""
+        if splitters.num_rows:
+            codes = group_codes([splitters[name] for name in self.by])
+            splitters = splitters.take(codes.first)
+        return replace(self, splitters=splitters)
+
+    def numbers(self, table: pa.Table) -> np.ndarray:
+        """Return the range that each row falls in."""
+        assert self.splitters is not None
+        return range_numbers(table, self.by, self.splitters, self.ascending, self.na_position)
 
     def around(self, sample: pa.Table) -> AroundKey:
         """Return the partitioner that sets the middle key of `sample` apart."""

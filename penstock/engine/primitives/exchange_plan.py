@@ -50,6 +50,22 @@ class Partitioner(Protocol):
         ...
 
 
+class RangesOfKeys(Partitioner, Protocol):
+    """A partitioner whose partitions are ranges in the order of the result."""
+
+    def bounds(self, table: pa.Table) -> pa.Table:
+        """Return the least and the greatest key of a table that has rows."""
+        ...
+
+    def between(self, splitters: pa.Table) -> RangesOfKeys:
+        """Return the partitioner whose ranges begin at rising `splitters`, as far as distinct."""
+        ...
+
+    def numbers(self, table: pa.Table) -> np.ndarray:
+        """Return the range that each row falls in."""
+        ...
+
+
 @dataclass(frozen=True)
 class Sizes:
     """How an exchange is dimensioned.

@@ -13,12 +13,25 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from penstock.blocks import compact, concat_tables
-from penstock.engine.primitives.exchange_plan import Part, Partitioner, Portion, Sizes, packed
+from penstock.engine.primitives.exchange_plan import (
+    Part,
+    Partitioner,
+    Portion,
+    RangesOfKeys,
+    Sizes,
+    packed,
+)
+from penstock.engine.primitives.exchange_rising import (
+    Range,
+    RisingBlocks,
+    readers,
+    rows_in_range,
+)
 from penstock.scheduler import PartitionStore, current_pool
 from penstock.scheduler.store import current_store
 
@@ -68,6 +81,13 @@ class Exchange:
         self._partitioners = list(partitioners)
         self._ordered = any(partitioner.ordered for partitioner in partitioners)
         self._empty: list[pa.Table | None] = [None] * self.sides
+        self._rising: RisingBlocks | None = None
+        if self.sides == 1 and self._ordered and not sizes.prescribed:
+            self._rising = RisingBlocks(cast("RangesOfKeys", partitioners[0]))
+        self._bounds: dict[int, pa.Table] = {}
+        self._ranges: list[Range] = []
+        self._cut: RangesOfKeys | None = None
+        self._blocks: Counter[int] = Counter()
         self._arrived: set[int] = set()
         self._waiting: dict[int, tuple[int, Handle]] = {}
         self._looked = 0
@@ -85,6 +105,9 @@ class Exchange:
 
     def add(self, side: int, index: int, table: pa.Table) -> int:
         """Take block `index` of input `side`; return its rows."""
+        bounds = None
+        if self._rising is not None and self._rising.rising and table.num_rows:
+            bounds = cast("RangesOfKeys", self._partitioners[side]).bounds(table)
         with self._lock:
             if self._closed:
                 raise ValueError(f"the exchange of {self.name} is closed")
@@ -92,6 +115,8 @@ class Exchange:
                 self._empty[side] = compact(table.slice(0, 0))
             waits = not self._stores
             if waits:
+                if bounds is not None:
+                    self._bounds[index] = bounds
                 self._wait(side, index, table)
                 if not self._is_enough(index):
                     return table.num_rows
@@ -116,12 +141,19 @@ class Exchange:
         """
         if not self._ordered:
             self._enough += self._waiting_bytes(index)
-        while (
-            self._ordered and self._enough <= self.sizes.pending and self._looked in self._arrived
+            return self._enough > self.sizes.pending
+        while self._looked in self._arrived and (
+            self._rises() or self._enough <= self.sizes.pending
         ):
-            self._enough += self._waiting_bytes(self._looked)
+            nbytes = self._waiting_bytes(self._looked)
+            if self._rising is not None:
+                self._rising.extend(self._looked, self._bounds.pop(self._looked, None), nbytes)
+            self._enough += nbytes
             self._looked += 1
-        return self._enough > self.sizes.pending
+        return self._enough > self.sizes.pending and not self._rises()
+
+    def _rises(self) -> bool:
+        return self._rising is not None and self._rising.rising
 
     def _waiting_bytes(self, index: int) -> int:
         return self._waiting[index][1].nbytes if index in self._waiting else 0
@@ -186,7 +218,10 @@ class Exchange:
     def plan(self) -> int:
         """Decide what each gather task takes, once every block is in; return how many do."""
         if not self._stores:
-            if not (self.sizes.prescribed and self._waiting):
+            much = self._enough > self.sizes.pending
+            if much and self._rising is not None and self._rising.proven:
+                return self._plan_ranges(self._rising)
+            if not (self._waiting and (much or self.sizes.prescribed)):
                 return min(1, len(self._waiting))
             self._looked = 1 + max(self._arrived)
             self._open()
@@ -205,6 +240,12 @@ class Exchange:
             self._readers.update(part for parts in portion.parts for part in parts)
         self._samples.clear()
         return len(self._portions)
+
+    def _plan_ranges(self, rising: RisingBlocks) -> int:
+        """Let each gather task take a range of keys from the blocks that reach into it."""
+        self._cut, self._ranges = rising.ranges(self.sizes.partition, self.sizes.slots)
+        self._blocks.update(readers(self._ranges))
+        return len(self._ranges)
 
     def _fill(self) -> int:
         return 0 if self.sizes.prescribed else self.sizes.partition
@@ -307,6 +348,8 @@ class Exchange:
 
     def nbytes(self, slot: int) -> int:
         """Return the bytes of gather task `slot`."""
+        if self._ranges:
+            return self._ranges[slot].nbytes if slot < len(self._ranges) else 0
         if not self._stores:
             return sum(handle.nbytes for _, handle in self._waiting.values()) if slot == 0 else 0
         return self._portions[slot].nbytes if slot < len(self._portions) else 0
@@ -318,7 +361,9 @@ class Exchange:
         does not tell.
         """
         pieces: list[list[pa.Table]] = [[] for _ in range(self.sides)]
-        if not self._stores and slot == 0:
+        if self._ranges:
+            pieces[0] = self._rows_of_range(slot) if slot < len(self._ranges) else []
+        elif not self._stores and slot == 0:
             for index in sorted(self._waiting):
                 side, handle = self._waiting.pop(index)
                 pieces[side].append(handle.get())
@@ -329,9 +374,22 @@ class Exchange:
                     pieces[side] += store.read(partition)
                     self._done_with((store, partition))
         for side, empty in enumerate(self._empty):
-            if not pieces[side] and empty is not None:
-                pieces[side].append(empty)
+            if empty is not None and not any(piece.num_rows for piece in pieces[side]):
+                pieces[side] = [empty]
         return pieces
+
+    def _rows_of_range(self, slot: int) -> list[pa.Table]:
+        assert self._cut is not None
+        found = []
+        for index in self._ranges[slot].blocks:
+            _, handle = self._waiting[index]
+            found.append(rows_in_range(self._cut, handle.get(), slot))
+            with self._lock:
+                self._blocks[index] -= 1
+                last = not self._blocks[index]
+            if last:
+                handle.free()
+        return found
 
     def _done_with(self, part: Part) -> None:
         """Free a partition when no other gather task will read it."""

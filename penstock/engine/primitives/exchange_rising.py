@@ -1,0 +1,112 @@
+"""Input that comes sorted, or nearly: blocks wait as they are, and none is scattered.
+
+Splitters from the first blocks say nothing of blocks that are all greater. While each block is
+above all but the few before it, blocks only wait (and may be evicted, once). At the end the
+partitions are ranges between the least keys of blocks, and a gather task takes the rows in its
+range from the blocks that reach into it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from penstock.blocks import concat_tables
+from penstock.engine.primitives.exchange_plan import RangesOfKeys
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+_OVERLAP = 3  # neighbours that a block may overlap with
+
+
+@dataclass
+class Range:
+    """What one gather task takes: its number and the blocks that reach into it."""
+
+    number: int
+    blocks: list[int] = field(default_factory=list)
+    nbytes: int = 0
+
+
+class RisingBlocks:
+    """The least and the greatest key of each block of an input, as long as they rise.
+
+    Parameters
+    ----------
+    partitioner : RangesOfKeys
+        Knows the order.
+
+    Attributes
+    ----------
+    rising : bool
+        False as soon as a block is not above all but the few before it.
+    proven : bool
+        There were enough blocks to tell.
+    """
+
+    def __init__(self, partitioner: RangesOfKeys) -> None:
+        self.rising = True
+        self.proven = False
+        self._partitioner = partitioner
+        self._blocks: dict[int, tuple[pa.Table, int]] = {}
+        self._recent: list[pa.Table] = []
+        self._passed: pa.Table | None = None
+
+    def extend(self, index: int, bounds: pa.Table | None, nbytes: int) -> None:
+        """Add block `index`, which follows all others so far; without rows it has no bounds."""
+        if bounds is None or not self.rising:
+            return
+        if self._passed is not None and not self._is_below(self._passed, bounds.slice(0, 1)):
+            self.rising = False  # or one key fills many blocks, which ranges cannot part
+            return
+        self.proven = self._passed is not None
+        self._blocks[index] = bounds, nbytes
+        self._recent.append(bounds.slice(1, 1))
+        if len(self._recent) > _OVERLAP:
+            oldest = self._recent.pop(0)
+            if self._passed is None or self._is_below(self._passed, oldest):
+                self._passed = oldest
+
+    def _is_below(self, key: pa.Table, other: pa.Table) -> bool:
+        return int(self._partitioner.between(other).numbers(key)[0]) == 0
+
+    def ranges(self, target: int, most: int) -> tuple[RangesOfKeys, list[Range]]:
+        """Return ranges of about `target` bytes, at most so many, and what each takes."""
+        total = sum(nbytes for _, nbytes in self._blocks.values())
+        target = max(target, -(-total // most))
+        starts, filled = [], 0
+        for bounds, nbytes in self._blocks.values():
+            if filled and filled + nbytes > target:
+                starts.append(bounds.slice(0, 1))
+                filled = 0
+            filled += nbytes
+        first = next(iter(self._blocks.values()))[0]
+        cut = self._partitioner.between(concat_tables([first.slice(0, 0), *starts]))
+        ranges = [Range(number) for number in range(cut.npartitions)]
+        for index, (bounds, nbytes) in self._blocks.items():
+            low, high = cut.numbers(bounds).tolist()
+            for each in ranges[low : high + 1]:
+                each.blocks.append(index)
+                each.nbytes += nbytes // (high - low + 1)
+        return cut, ranges
+
+
+def rows_in_range(cut: RangesOfKeys, table: pa.Table, number: int) -> pa.Table:
+    """Return the rows of `table` in range `number`, in their order; they may be a slice."""
+    numbers = cut.numbers(table)
+    if (numbers == number).all():
+        return table
+    return table.take(np.flatnonzero(numbers == number))
+
+
+def readers(ranges: list[Range]) -> dict[int, int]:
+    """Return how many ranges each block reaches into."""
+    count: dict[int, int] = {}
+    for each in ranges:
+        for index in each.blocks:
+            count[index] = count.get(index, 0) + 1
+    return count
