@@ -7,40 +7,123 @@ from typing import Any
 _HOMES = {
     "Array": "array",
     "arange": "array_creation",
-    "asarray": "array_creation",
+    "asarray": "array_storage",
     "compute": "base",
-    "from_array": "array_creation",
+    "from_array": "array_storage",
     "full": "array_creation",
     "ones": "array_creation",
     "persist": "base",
     "zeros": "array_creation",
 }
 
+_GROUPS = {
+    "array_arrange": (
+        "compress", "delete", "diagonal", "extract", "flip", "fliplr", "flipud", "insert", "pad", "repeat", "roll", "rot90", "tile",
+        "trace",
+    ),
+    "array_blockwise": ("blockwise", "map_blocks"),
+    "array_building": (
+        "copy", "diag", "empty", "empty_like", "eye", "fromfunction", "full_like", "identity",
+        "indices", "linspace", "meshgrid", "ones_like", "tri", "tril", "tril_indices",
+        "tril_indices_from", "triu", "triu_indices", "triu_indices_from", "vander", "zeros_like",
+    ),
+    "array_core": ("normalize_chunks", "shuffle", "unify_chunks"),
+    "array_differences": ("coarsen", "diff", "ediff1d", "gradient"),
+    "array_elementwise": (
+        "angle", "around", "astype", "choose", "clip", "fix", "frompyfunc", "i0", "imag",
+        "isclose", "iscomplex", "isneginf", "isnull", "isposinf", "isreal", "nan_to_num", "notnull",
+        "piecewise",
+        "real", "round", "select", "sinc", "unify_chunks", "where",
+    ),
+    "array_gufunc": ("apply_gufunc", "as_gufunc", "gufunc"),
+    "array_indexing": ("shuffle", "take"),
+    "array_join": ("append", "block", "concatenate", "dstack", "hstack", "stack", "vstack"),
+    "array_lib": ("sliding_window_view",),
+    "array_order": (
+        "median", "nanmedian", "nanpercentile", "nanquantile", "percentile", "quantile",
+    ),
+    "array_numpy": (
+        "array", "array_equiv", "array_split", "column_stack", "cross", "diagflat", "dsplit",
+        "geomspace", "histogram_bin_edges", "hsplit", "interp", "intersect1d", "iscomplexobj",
+        "isrealobj", "kron", "logspace", "polyval", "resize", "setdiff1d", "setxor1d", "split",
+        "trapezoid", "vsplit",
+    ),
+    "array_overlap": ("map_overlap", "trim_overlap"),
+    "array_products": (
+        "dot", "einsum", "inner", "matmul", "outer", "tensordot", "vdot",
+    ),
+    "array_rechunk": ("rechunk",),
+    "array_reduction": ("cumreduction", "reduction"),
+    "array_reductions": (
+        "all", "allclose", "amax", "amin", "any", "apply_over_axes", "argmax", "argmin",
+        "argtopk", "array_equal", "average", "count_nonzero", "cumprod", "cumsum", "max", "mean",
+        "min", "moment", "push", "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean",
+        "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "prod", "ptp", "std", "sum", "topk",
+        "var",
+    ),
+    "array_shape": (
+        "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_to",
+        "expand_dims", "moveaxis", "ndim", "ravel", "reshape", "rollaxis", "shape", "squeeze",
+        "swapaxes", "transpose",
+    ),
+    "array_storage": (
+        "asanyarray", "from_delayed", "from_npy_stack", "from_zarr", "to_delayed",
+    ),
+    "array_search": (
+        "apply_along_axis", "argwhere", "digitize", "flatnonzero", "isin", "nonzero",
+        "ravel_multi_index", "searchsorted", "unravel_index",
+    ),
+    "array_standard": (
+        "__array_namespace_info__", "argsort", "can_cast", "concat", "cumulative_prod",
+        "cumulative_sum", "finfo", "from_dlpack", "iinfo", "isdtype", "matrix_transpose",
+        "permute_dims", "result_type", "sort", "take_along_axis", "unique_all", "unique_counts",
+        "unique_inverse", "unique_values", "unstack", "vecdot",
+    ),
+    "array_statistics": (
+        "bincount", "corrcoef", "cov", "histogram", "histogram2d", "histogramdd", "union1d",
+        "unique",
+    ),
+    "array_writing": ("store", "to_hdf5", "to_npy_stack", "to_zarr"),
+}  # fmt: skip
+_HOMES |= {name: home for home, names in _GROUPS.items() for name in names}
+
 # NumPy's own functions, which an Array answers lazily, and its constants and types.
 _NUMPY = (
-    "absolute", "abs", "add", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
-    "arctanh", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "conj",
+    "absolute", "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh",
+    "bitwise_invert", "bitwise_left_shift", "bitwise_right_shift", "bool", "pow",
+    "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
+    "arctanh", "bitwise_and", "bitwise_count", "bitwise_not", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "conj",
     "conjugate", "copysign", "cos", "cosh", "deg2rad", "degrees", "divide", "divmod", "equal",
     "exp", "exp2", "expm1", "fabs", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod",
-    "frexp", "greater", "greater_equal", "hypot", "invert", "isfinite", "isinf", "isnan", "ldexp",
+    "frexp", "greater", "greater_equal", "hypot", "invert", "isfinite", "isinf", "isnan", "isnat", "ldexp",
     "left_shift", "less", "less_equal", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2",
     "logical_and", "logical_not", "logical_or", "logical_xor", "maximum", "minimum", "mod", "modf",
     "multiply", "negative", "nextafter", "not_equal", "positive", "power", "rad2deg", "radians",
     "reciprocal", "remainder", "right_shift", "rint", "sign", "signbit", "sin", "sinh", "spacing",
-    "sqrt", "square", "subtract", "tan", "tanh", "true_divide", "trunc", "sum", "prod", "min",
-    "max", "any", "all", "mean", "var", "std", "e", "euler_gamma", "inf", "nan", "newaxis", "pi",
-    "bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16",
+    "sqrt", "square", "subtract", "tan", "tanh", "true_divide", "trunc", "e", "euler_gamma", "inf", "nan", "newaxis",
+    "pi", "heaviside", "gcd", "lcm", "bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16",
     "float32", "float64", "complex64", "complex128",
 )  # fmt: skip
 
-__all__ = sorted([*_HOMES, *_NUMPY, "random"])  # noqa: PLE0605
+_MODULES = {
+    "core": "array_core",
+    "fft": "array_fft",
+    "lib": "array_lib",
+    "linalg": "array_linalg",
+    "ma": "array_masked",
+    "overlap": "array_overlap",
+    "random": "array_random",
+    "stats": "array_stats",
+}
+
+__all__ = sorted([*_HOMES, *_MODULES, *_NUMPY])  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:
     import importlib
 
-    if name == "random":
-        value: Any = importlib.import_module("penstock.collections.array_random")
+    if name in _MODULES:
+        value: Any = importlib.import_module(f"penstock.collections.{_MODULES[name]}")
     elif name in _HOMES:
         module = importlib.import_module(f"penstock.collections.{_HOMES[name]}")
         value = getattr(module, name)

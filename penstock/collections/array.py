@@ -2,31 +2,108 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from penstock.collections.base import Collection, noted
-from penstock.engine.kernels.arrays import Output, cast, constant, result_dtype
-from penstock.engine.kernels.chunks import ArraySchema, Chunks
-from penstock.engine.nodes.array_elementwise import Elementwise
-from penstock.engine.nodes.array_reduce import ReduceArray
-from penstock.engine.nodes.array_result import WholeArray
-from penstock.engine.nodes.array_slice import SliceArray
-from penstock.engine.nodes.array_sources import FromArray, PersistedArray
-from penstock.engine.nodes.map_blocks import Opaque
-from penstock.engine.plan import ArrayNode, Node
+from penstock.collections import array_reductions as reductions
+from penstock.collections import array_shape as shapes
+from penstock.collections.array_assign import assigned
+from penstock.collections.array_base import ArrayBase, Axes, as_array
+from penstock.collections.array_elementwise import (
+    around,
+    astype,
+    clip,
+    elementwise,
+    imag,
+    is_operand,
+    real,
+)
+from penstock.collections.array_indexing import BlockView, PointView, sliced, take
+from penstock.collections.array_interop import Interoperable
+from penstock.collections.array_map import map_chunks
+from penstock.collections.array_rechunk import rechunk
+from penstock.collections.kinds import register
+from penstock.engine.kernels.arrays import Output
+from penstock.engine.kernels.chunks import ArraySchema
+from penstock.engine.nodes.array_grid import SizedArray
 from penstock.errors import UnsupportedError
 
-Axes = int | tuple[int, ...] | None
+
+def _function(home: str, name: str) -> Callable[..., Any]:
+    """Return a function of a module that itself builds on this class."""
+    return getattr(import_module(f"penstock.collections.{home}"), name)
 
 
-class Array(Collection, NDArrayOperatorsMixin):
-    """A lazy array in chunks; operators, ufuncs and reductions as in NumPy.
+class _Reductions:
+    """Methods that reduce or accumulate; each as NumPy's function of its name."""
+
+    sum = reductions.sum
+    prod = reductions.prod
+    min = reductions.min
+    max = reductions.max
+    any = reductions.any
+    all = reductions.all
+    mean = reductions.mean
+    var = reductions.var
+    std = reductions.std
+    argmin = reductions.argmin
+    argmax = reductions.argmax
+    cumsum = reductions.cumsum
+    cumprod = reductions.cumprod
+    moment = reductions.moment
+    topk = reductions.topk
+    argtopk = reductions.argtopk
+    ptp = reductions.ptp
+
+
+class _Shapes:
+    """Methods that give the elements in another shape."""
+
+    reshape = shapes.reshape
+    swapaxes = shapes.swapaxes
+    squeeze = shapes.squeeze
+
+    def ravel(self, order: str = "C") -> Any:
+        """Return the elements as one axis, in C order."""
+        return shapes.ravel(self, order)
+
+    flatten = ravel
+
+    def transpose(self, *axes: Any) -> Any:
+        """Return the array with its axes in another order, reversed by default."""
+        given = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
+        return shapes.transpose(self, given)
+
+    @property
+    def T(self) -> Any:  # noqa: N802
+        """The array with its axes reversed."""
+        return shapes.transpose(self)
+
+    @property
+    def flat(self) -> Any:
+        """The elements as one axis."""
+        return shapes.ravel(self)
+
+    def repeat(self, repeats: Any, axis: int | None = None) -> Any:
+        """Return the array with each element along `axis` repeated."""
+        return _function("array_arrange", "repeat")(self, repeats, axis)
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+        """Return a diagonal of two axes, as a new last axis."""
+        return _function("array_arrange", "diagonal")(self, offset, axis1, axis2)
+
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
+        """Return the sum of a diagonal."""
+        return _function("array_arrange", "trace")(self, offset, axis1, axis2, dtype)
+
+
+@register
+class Array(ArrayBase, _Reductions, _Shapes, Interoperable, NDArrayOperatorsMixin):
+    """A lazy array in chunks; operators, ufuncs and functions as in NumPy.
 
     Made by the functions of `penstock.array`, not by hand.
 
@@ -38,135 +115,35 @@ class Array(Collection, NDArrayOperatorsMixin):
     array([8., 8., 8., 8., 8., 8.])
     """
 
-    def __init__(self, plan: ArrayNode) -> None:
-        self._plan = plan
+    __array_priority__ = 11
 
-    @property
-    def plan(self) -> ArrayNode:
-        """The plan node whose blocks hold the elements."""
-        return self._plan
-
-    # -- facts ------------------------------------------------------------------
-
-    @property
-    def chunks(self) -> Chunks:
-        """Sizes of the chunks along each axis."""
-        return self._plan.schema.chunks
-
-    @property
-    def chunksize(self) -> tuple[int, ...]:
-        """Largest chunk size along each axis."""
-        return tuple(map(max, self.chunks))
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Elements along each axis."""
-        return self._plan.schema.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Type of the elements."""
-        return self._plan.schema.dtype
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.chunks)
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return self.nbytes // self.itemsize if self.itemsize else 0
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes of one element."""
-        return self.dtype.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all elements."""
-        return self._plan.schema.nbytes
-
-    @property
-    def numblocks(self) -> tuple[int, ...]:
-        """Chunks along each axis."""
-        return self._plan.schema.numblocks
-
-    @property
-    def npartitions(self) -> int:
-        """Number of chunks."""
-        return self._plan.schema.nblocks
-
-    def __len__(self) -> int:
-        if not self.chunks:
-            raise TypeError("len() of unsized object")
-        return self.shape[0]
-
-    def __repr__(self) -> str:
-        return (
-            f"penstock.array<{self._plan.name}, shape={self.shape}, dtype={self.dtype}, "
-            f"chunksize={self.chunksize}>"
-        )
-
-    # -- running ----------------------------------------------------------------
-
-    def _finalize(self, blocks: list[Any], **_: Any) -> Any:
-        (block,) = blocks
-        if not isinstance(block, np.ndarray):
-            block = np.asarray(block)
-        if block.ndim == 0:
-            return block[()]
-        # a block may be a view, or one element that stands for all
-        return block if block.base is None and block.flags.writeable else block.copy()
-
-    def _prepare(self) -> tuple[Node, Callable[[list[Any]], Any]]:
-        if self.npartitions == 1:
-            return self._plan, self._finalize
-        return WholeArray(self._plan), lambda blocks, **_: blocks[0].values
-
-    def _from_handles(self, handles: list[Any]) -> Array:
-        return Array(PersistedArray(tuple(handles), self._plan.schema))
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if copy is False:
-            raise ValueError("a lazy array is computed into new memory; copy=False cannot be")
-        return np.asarray(self.compute(), dtype=dtype)
-
-    def _scalar(self, convert: Callable[[Any], Any]) -> Any:
-        if self.size != 1:
-            raise TypeError(f"only arrays of one element can be converted, not shape {self.shape}")
-        return convert(np.asarray(self.compute()).item())
-
-    def __bool__(self) -> bool:
-        if self.size != 1:
-            raise ValueError(
-                f"the truth value of an array of shape {self.shape} is ambiguous; use any() or all()"
-            )
-        return self._scalar(bool)
-
-    def __int__(self) -> int:
-        return self._scalar(int)
-
-    def __float__(self) -> float:
-        return self._scalar(float)
-
-    def __complex__(self) -> complex:
-        return self._scalar(complex)
-
-    def __index__(self) -> int:
-        return self._scalar(operator.index)
-
-    # -- elementwise ------------------------------------------------------------
+    # -- NumPy's protocols ------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method != "__call__" or ufunc.signature is not None:
+        if not all(is_operand(value) for value in inputs):
             return NotImplemented
-        if any(kwargs.pop(name, None) is not None for name in ("out",)):
+        if ufunc.signature is not None:
+            name = ufunc.__name__
+            if method == "__call__" and name in ("matmul", "vecdot", "matvec", "vecmat"):
+                return self.__array_function__(getattr(np, name), (), inputs, kwargs)
+            return NotImplemented
+        out = [value for value in kwargs.pop("out", None) or () if value is not None]
+        if len(out) == 1 and isinstance(out[0], Array) and ufunc.nout == 1:
+            return out[0]._become(getattr(ufunc, method)(*inputs, **kwargs), ufunc.__name__)
+        if out:
             raise UnsupportedError(f"{ufunc.__name__} of a lazy array cannot write to out=")
-        if not all(_is_operand(value) for value in inputs):
-            return NotImplemented
-        if any(isinstance(value, Collection | np.ndarray) for value in kwargs.values()):
+        if method == "outer":
+            first, second = (as_array(value) for value in inputs)
+            first = shapes.expand_dims(first, tuple(range(first.ndim, first.ndim + second.ndim)))
+            inputs, method = (first, second), "__call__"
+        if method == "reduce":
+            return _ufunc_reduced(ufunc, inputs[0], **kwargs)
+        if method != "__call__":
+            raise UnsupportedError(f"{ufunc.__name__}.{method} of a lazy array is not supported")
+        kwargs = {key: value for key, value in kwargs.items() if value is not None}
+        if kwargs.get("where") is True:
+            del kwargs["where"]
+        if any(isinstance(value, ArrayBase | np.ndarray) for value in kwargs.values()):
             raise UnsupportedError(f"{ufunc.__name__} of lazy arrays takes no arrays by keyword")
         if ufunc.nout == 1:
             return elementwise(ufunc, *inputs, **kwargs)
@@ -174,185 +151,247 @@ class Array(Collection, NDArrayOperatorsMixin):
             elementwise(Output(ufunc, place), *inputs, **kwargs) for place in range(ufunc.nout)
         )
 
-    def astype(self, dtype: Any, copy: bool = True) -> Array:
+    def _become(self, result: Any, operation: str) -> Array:
+        """Take over a result, as operators such as ``+=`` do."""
+        if result.shape != self.shape:
+            raise ValueError(f"{operation}: {result.shape} does not fit into {self.shape}")
+        self._plan = result.astype(self.dtype, casting="same_kind").plan
+        return self
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        home: Any = import_module("penstock.array")
+        for part in str(func.__module__ or "").split(".")[1:]:
+            if part in ("linalg", "fft", "random"):
+                home = getattr(home, part, None)
+        found = getattr(home, func.__name__, None)
+        if func in (np.shape, np.ndim, np.size):
+            return getattr(args[0], func.__name__)
+        if found is None or found is func:
+            raise UnsupportedError(
+                f"{func.__module__}.{func.__name__} of a lazy array is not supported; compute() "
+                "it first, or use map_blocks with NumPy's function"
+            )
+        if kwargs.get("out", 0) is None:
+            kwargs = {key: value for key, value in kwargs.items() if key != "out"}
+        return found(*args, **kwargs)
+
+    # -- elements ---------------------------------------------------------------
+
+    def astype(self, dtype: Any, **kwargs: Any) -> Array:
         """Return the array with elements of another type.
 
         Parameters
         ----------
         dtype : dtype
-        copy : bool
-            Accepted for compatibility: a lazy array is never written to.
+        **kwargs
+            NumPy's ``copy``, ``order``, ``casting`` and ``subok``; casts that
+            ``casting`` forbids raise.
 
         Returns
         -------
         Array
         """
-        wanted = np.dtype(dtype)
-        return self if wanted == self.dtype else elementwise(cast, self, dtype=wanted)
+        casting = kwargs.get("casting", "unsafe")
+        if not np.can_cast(self.dtype, np.dtype(dtype), casting):
+            raise TypeError(f"cannot cast {self.dtype} to {dtype} by the rule {casting!r}")
+        return astype(self, dtype)
 
-    def __getitem__(self, index: Any) -> Array:
+    def view(self, dtype: Any = None, order: str = "C") -> Array:
+        """Return the bytes of the elements as another type of the same size."""
+        wanted = self.dtype if dtype is None else np.dtype(dtype)
+        if wanted.itemsize != self.itemsize:
+            raise UnsupportedError("view needs a dtype of the same size; use astype for others")
+        return elementwise(_viewed, self, dtype=wanted)
+
+    def clip(self, min: Any = None, max: Any = None) -> Array:
+        """Return the array with what lies outside of `min` and `max` replaced by them."""
+        return clip(self, min, max)
+
+    def round(self, decimals: int = 0) -> Array:
+        """Return the elements rounded to `decimals`."""
+        return around(self, decimals=decimals)
+
+    def conj(self) -> Array:
+        """Return the complex conjugates."""
+        return elementwise(np.conjugate, self)
+
+    conjugate = conj
+
+    @property
+    def real(self) -> Array:
+        """The real parts."""
+        return self if self.dtype.kind != "c" else real(self)
+
+    @property
+    def imag(self) -> Array:
+        """The imaginary parts."""
+        return imag(self)
+
+    def copy(self) -> Array:
+        """Return an array of its own: assignment to one leaves the other alone."""
+        return type(self)(self._plan)
+
+    def item(self, *args: Any) -> Any:
+        """Compute one element and return it as a Python scalar."""
+        return self[args].compute().item() if args else self._scalar(lambda value: value)
+
+    def tolist(self) -> Any:
+        """Compute the elements and return them as nested lists."""
+        return np.asarray(self.compute()).tolist()
+
+    def fill(self, value: Any) -> None:
+        """Assign `value` to all elements."""
+        self[...] = value
+
+    def searchsorted(self, v: Any, side: str = "left", sorter: Any = None) -> Any:
+        """Return where elements of `v` would have to be inserted to keep this one in order."""
+        return _function("array_search", "searchsorted")(self, v, side, sorter)
+
+    def map_blocks(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return `func` of every block; see `penstock.array.map_blocks`."""
+        return import_module("penstock.array").map_blocks(func, self, *args, **kwargs)
+
+    def map_overlap(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return `func` of every block with edges of its neighbours; see `map_overlap`."""
+        return import_module("penstock.array").map_overlap(func, self, *args, **kwargs)
+
+    def dot(self, other: Any) -> Any:
+        """Return the dot product with `other`."""
+        return import_module("penstock.array").dot(self, other)
+
+    def __matmul__(self, other: Any) -> Any:
+        return self._product(self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return self._product(other, self)
+
+    def _product(self, first: Any, second: Any) -> Any:
+        if not (is_operand(first) and is_operand(second)):
+            return NotImplemented
+        return import_module("penstock.array").matmul(first, second)
+
+    def store(self, target: Any, **kwargs: Any) -> Any:
+        """Write the elements to `target`; see `penstock.array.store`."""
+        return import_module("penstock.array").store([self], [target], **kwargs)
+
+    def to_zarr(self, *args: Any, **kwargs: Any) -> Any:
+        """Write the elements as a Zarr array; see `penstock.array.to_zarr`."""
+        return import_module("penstock.array").to_zarr(self, *args, **kwargs)
+
+    def to_hdf5(self, filename: Any, datapath: str, **kwargs: Any) -> Any:
+        """Write the elements as a dataset of HDF5; see `penstock.array.to_hdf5`."""
+        return import_module("penstock.array").to_hdf5(filename, datapath, self, **kwargs)
+
+    # -- indexing ---------------------------------------------------------------
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, str) or (
+            isinstance(index, list) and index and all(isinstance(name, str) for name in index)
+        ):
+            return self._field(index)
         return sliced(self, index)
 
-    # -- reductions -------------------------------------------------------------
+    def _field(self, names: Any) -> Any:
+        dtype = self.dtype[names]
+        if dtype.shape:
+            raise UnsupportedError("fields that are arrays themselves are not supported")
+        layout = ArraySchema(self.chunks, dtype, self._plan.schema.bound)
+        return map_chunks(_Field(names), "field", layout, self)
 
-    def sum(self, axis: Axes = None, dtype: Any = None, out: None = None,
-            keepdims: bool = False) -> Array:  # fmt: skip
-        """Return the sum over `axis`, as `numpy.sum`."""
-        return self._reduce("sum", axis, keepdims, out, dtype=dtype)
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._plan = assigned(self, index, value).plan
 
-    def prod(self, axis: Axes = None, dtype: Any = None, out: None = None,
-             keepdims: bool = False) -> Array:  # fmt: skip
-        """Return the product over `axis`, as `numpy.prod`."""
-        return self._reduce("prod", axis, keepdims, out, dtype=dtype)
+    def __iter__(self) -> Iterator[Any]:
+        for place in range(len(self)):
+            yield self[place]
 
-    def min(self, axis: Axes = None, out: None = None, keepdims: bool = False) -> Array:
-        """Return the minimum over `axis`, as `numpy.min`."""
-        return self._reduce("min", axis, keepdims, out)
+    @property
+    def blocks(self) -> BlockView:
+        """Blocks by their numbers: ``x.blocks[0, 1:3]``."""
+        return BlockView(self)
 
-    def max(self, axis: Axes = None, out: None = None, keepdims: bool = False) -> Array:
-        """Return the maximum over `axis`, as `numpy.max`."""
-        return self._reduce("max", axis, keepdims, out)
+    partitions = blocks
 
-    def any(self, axis: Axes = None, out: None = None, keepdims: bool = False) -> Array:
-        """Return whether any element over `axis` is true, as `numpy.any`."""
-        return self._reduce("any", axis, keepdims, out)
+    @property
+    def vindex(self) -> PointView:
+        """Elements at points, whose axis comes first: ``x.vindex[[0, 1], [2, 3]]``."""
+        return PointView(self)
 
-    def all(self, axis: Axes = None, out: None = None, keepdims: bool = False) -> Array:
-        """Return whether all elements over `axis` are true, as `numpy.all`."""
-        return self._reduce("all", axis, keepdims, out)
+    def take(self, indices: Any, axis: int | None = None) -> Any:
+        """Return the elements at `indices` along `axis`."""
+        return take(self, indices, axis)
 
-    def mean(self, axis: Axes = None, dtype: Any = None, out: None = None,
-             keepdims: bool = False) -> Array:  # fmt: skip
-        """Return the mean over `axis`, as `numpy.mean`."""
-        return self._reduce("mean", axis, keepdims, out, dtype=dtype)
+    def choose(self, choices: Any) -> Any:
+        """Return for each element an element of the array that it numbers."""
+        return _function("array_elementwise", "choose")(self, choices)
 
-    def var(self, axis: Axes = None, dtype: Any = None, out: None = None, ddof: float = 0,
-            keepdims: bool = False) -> Array:  # fmt: skip
-        """Return the variance over `axis`, as `numpy.var`."""
-        return self._reduce("var", axis, keepdims, out, dtype=dtype, ddof=ddof)
+    def compress(self, condition: Any, axis: int | None = None) -> Any:
+        """Return the elements along `axis` where `condition` holds."""
+        return _function("array_arrange", "compress")(condition, self, axis)
 
-    def std(self, axis: Axes = None, dtype: Any = None, out: None = None, ddof: float = 0,
-            keepdims: bool = False) -> Array:  # fmt: skip
-        """Return the standard deviation over `axis`, as `numpy.std`."""
-        return self._reduce("std", axis, keepdims, out, dtype=dtype, ddof=ddof)
+    def nonzero(self) -> tuple[Any, ...]:
+        """Return the positions of elements that are not zero."""
+        return _function("array_search", "nonzero")(self)
 
-    def _reduce(self, function: str, axis: Axes, keepdims: bool, out: None, dtype: Any = None,
-                ddof: float = 0) -> Array:  # fmt: skip
-        if out is not None:
-            raise UnsupportedError(f"{function} of a lazy array cannot write to out=")
-        axes = range(self.ndim) if axis is None else normalize_axis_tuple(axis, self.ndim)
-        reduced = tuple(sorted(axes))
-        if function in ("min", "max") and any(self.shape[place] == 0 for place in reduced):
-            raise ValueError(
-                f"{function} of an array of shape {self.shape} over axes {reduced}: "
-                "there is no element to take"
-            )
-        wanted = None if dtype is None else np.dtype(dtype)
-        node = ReduceArray(self._plan, function, reduced, bool(keepdims), wanted, float(ddof))
-        _ = node.schema  # an impossible dtype is told now
-        return Array(noted(node))
+    # -- chunks -----------------------------------------------------------------
 
+    def rechunk(self, chunks: Any = "auto", threshold: Any = None,
+                block_size_limit: int | None = None, balance: bool = False,
+                method: Any = None) -> Array:  # fmt: skip
+        """Return the array in other chunks; see `penstock.array.rechunk`."""
+        return rechunk(self, chunks, threshold, block_size_limit, balance, method)
 
-def _is_operand(value: Any) -> bool:
-    if isinstance(value, Collection):
-        return isinstance(value, Array)
-    return isinstance(value, np.ndarray | np.generic | int | float | complex | bool | list)
+    def compute_chunk_sizes(self) -> Array:
+        """Find out the sizes of chunks that are not known, and keep them.
 
+        Returns
+        -------
+        Array
+            This one, whose shape is known from here on.
+        """
+        if self._known:
+            return self
+        grid = (*((1,) * count for count in self.numblocks), (self.ndim,))
+        layout = ArraySchema(tuple(grid), np.dtype(np.int64))
+        labels = [tuple(range(self.ndim))]
+        sizes = map_chunks(_block_shape, "shape", layout, self, labels=labels).compute()
+        chunks = []
+        for axis in range(self.ndim):
+            first = tuple(slice(None) if k == axis else 0 for k in range(self.ndim))
+            chunks.append(tuple(sizes[(*first, axis)].tolist()))
+        self._plan = SizedArray(self._plan, ArraySchema(tuple(chunks), self.dtype))
+        return self
 
-def elementwise(function: Any, *inputs: Any, **kwargs: Any) -> Array:
-    """Return what `function` gives for each element of `inputs`, which broadcast.
-
-    Parameters
-    ----------
-    function : callable
-        A ufunc, or a function of blocks and scalars that gives a block.
-    *inputs : Array, ndarray or scalar
-        At least one Array.
-    **kwargs
-        Hashable options of `function`.
-
-    Returns
-    -------
-    Array
-    """
-    operands: list[ArrayNode] = []
-    places: list[tuple] = []
-    samples: list[Any] = []
-    for value in _alike(inputs):
-        if isinstance(value, Array):
-            if value._plan not in operands:
-                operands.append(value._plan)
-            places.append(("in", operands.index(value._plan)))
-            samples.append(value.dtype)
-        else:
-            places.append(constant(value))
-            samples.append(value)
-    dtype = result_dtype(function, samples, kwargs)
-    step = (function, tuple(places), tuple(sorted(kwargs.items())), dtype)
-    node = Elementwise((step,), tuple(operands))
-    _ = node.schema  # shapes that do not fit are told now
-    return Array(noted(node))
+    def to_delayed(self, optimize_graph: bool = True) -> np.ndarray:
+        """Return the blocks as delayed values, in an object array of their grid."""
+        return import_module("penstock.array").to_delayed(self)
 
 
-def _alike(inputs: tuple[Any, ...]) -> list[Any]:
-    """Turn NumPy arrays among `inputs` into Arrays with the chunks of the Arrays there."""
-    ready: list[Any] = []
-    for value in inputs:
-        if isinstance(value, list):
-            value = np.asarray(value)
-        if isinstance(value, np.ndarray) and value.ndim == 0:
-            value = value[()]
-        if isinstance(value, np.ndarray):
-            layout = ArraySchema(_chunks_like(value.shape, inputs), value.dtype)
-            value = Array(FromArray(layout, Opaque(value), Opaque(None)))
-        ready.append(value)
-    return ready
+def _ufunc_reduced(ufunc: np.ufunc, array: Any, axis: Axes = 0, **kwargs: Any) -> Any:
+    names = {
+        np.add: "sum", np.multiply: "prod", np.minimum: "min", np.maximum: "max",
+        np.logical_or: "any", np.logical_and: "all", np.fmin: "nanmin", np.fmax: "nanmax",
+    }  # fmt: skip
+    if ufunc not in names:
+        raise UnsupportedError(f"{ufunc.__name__}.reduce of a lazy array is not supported")
+    known = {key: kwargs[key] for key in ("dtype", "keepdims") if kwargs.get(key) is not None}
+    return reductions.reduced(names[ufunc], array, axis, **known)
 
 
-def _chunks_like(shape: tuple[int, ...], inputs: tuple[Any, ...]) -> Chunks:
-    chunks: list[tuple[int, ...]] = []
-    for axis in range(-len(shape), 0):
-        known = (
-            value.chunks[axis]
-            for value in inputs
-            if isinstance(value, Array) and value.ndim >= -axis and value.shape[axis] == shape[axis]
-        )
-        chunks.append(next(known, (shape[axis],)))
-    return tuple(chunks)
+def _viewed(block: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    return np.ascontiguousarray(block).view(dtype)
 
 
-def sliced(array: Array, index: Any) -> Array:
-    """Return a basic slice of `array`: ints, slices, an ellipsis.
+def _block_shape(block: np.ndarray) -> np.ndarray:
+    return np.array(block.shape, np.int64).reshape((1,) * block.ndim + (-1,))
 
-    Raises
-    ------
-    IndexError
-        When an index is out of bounds or there are too many.
-    UnsupportedError
-        For other ways of indexing.
-    """
-    parts = list(index) if isinstance(index, tuple) else [index]
-    if sum(part is Ellipsis for part in parts) > 1:
-        raise IndexError("an index can have only one ellipsis")
-    given = sum(part is not Ellipsis for part in parts)
-    if given > array.ndim:
-        raise IndexError(f"{given} indices for an array of {array.ndim} axes")
-    place = next((k for k, part in enumerate(parts) if part is Ellipsis), len(parts))
-    whole = [slice(None)] * (array.ndim - given)
-    parts = [*parts[:place], *whole, *parts[place + 1 :]]
-    wanted: list[Any] = []
-    for axis, (part, extent) in enumerate(zip(parts, array.shape, strict=True)):
-        if isinstance(part, slice):
-            bounds = (part.start, part.stop, part.step)
-            wanted.append(tuple(None if b is None else operator.index(b) for b in bounds))
-        elif isinstance(part, int | np.integer) and not isinstance(part, bool):
-            if not -extent <= part < extent:
-                raise IndexError(f"index {part} is out of bounds for axis {axis} of size {extent}")
-            wanted.append(int(part) % extent)
-        else:
-            raise UnsupportedError(
-                f"indexing with {type(part).__name__} is not supported; use ints and slices"
-            )
-    if all(part == (None, None, None) for part in wanted):
-        return array
-    return Array(noted(SliceArray(array._plan, tuple(wanted))))
+
+class _Field:
+    def __init__(self, names: Any) -> None:
+        self.names = names
+
+    def __call__(self, block: np.ndarray) -> np.ndarray:
+        return block[self.names]
+
+
+__all__ = ["Array", "elementwise", "sliced"]

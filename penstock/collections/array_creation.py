@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numpy as np
 
 from penstock import config
-from penstock.collections.array import Array
-from penstock.collections.base import noted
+from penstock.collections.array_base import wrap
 from penstock.engine.kernels.chunks import ArraySchema, normalize_chunks
-from penstock.engine.nodes.array_sources import Arange, FromArray, Full
-from penstock.engine.nodes.map_blocks import Opaque
-from penstock.errors import SchemaError, UnsupportedError
+from penstock.engine.nodes.array_sources import Arange, Full
+from penstock.errors import UnsupportedError
 
 
 def layout(
@@ -39,22 +36,21 @@ def _limit(chunks: Any) -> tuple[int, Any]:
         if sizes:
             plain = tuple("auto" if isinstance(part, str) else part for part in chunks)
             return min(map(config.parse_bytes, sizes)), plain
-    return _automatic_bytes(), chunks
+    return chunk_bytes(), chunks
 
 
-def _automatic_bytes() -> int:
+def chunk_bytes() -> int:
+    """Return the bytes that a chunk should have, by the settings and the memory limit."""
     from penstock.engine.primitives import Lowering
     from penstock.scheduler import current_pool
-    from penstock.scheduler.limits import available_cpus
 
-    workers = int(config.get("num-workers", None) or available_cpus())
     wanted = config.parse_bytes(config.get("block-size", "64MiB"))
-    return min(wanted, Lowering(workers=workers, budget=current_pool().budget).block_bytes)
+    return min(wanted, Lowering(current_pool().budget).block_bytes)
 
 
 def full(
     shape: Any, fill_value: Any, dtype: Any = None, chunks: Any = "auto", **kwargs: Any
-) -> Array:
+) -> Any:
     """Return an array of one value.
 
     Parameters
@@ -86,16 +82,16 @@ def full(
     if value.ndim:
         raise UnsupportedError(f"full takes one value, not an array of shape {value.shape}")
     grid = layout(shape, value.dtype if dtype is None else dtype, chunks)
-    return Array(noted(Full(grid, value.item() if value.dtype.kind != "M" else value[()],
-                            repr(fill_value))))  # fmt: skip
+    element = value.item() if value.dtype.kind not in "Mm" else value[()]
+    return wrap(Full(grid, element, repr(fill_value)))
 
 
-def ones(shape: Any, dtype: Any = float, chunks: Any = "auto", **kwargs: Any) -> Array:
+def ones(shape: Any, dtype: Any = float, chunks: Any = "auto", **kwargs: Any) -> Any:
     """Return an array of ones; see `full`."""
     return full(shape, 1, float if dtype is None else dtype, chunks, **kwargs)
 
 
-def zeros(shape: Any, dtype: Any = float, chunks: Any = "auto", **kwargs: Any) -> Array:
+def zeros(shape: Any, dtype: Any = float, chunks: Any = "auto", **kwargs: Any) -> Any:
     """Return an array of zeros; see `full`."""
     return full(shape, 0, float if dtype is None else dtype, chunks, **kwargs)
 
@@ -108,7 +104,7 @@ def arange(
     chunks: Any = "auto",
     dtype: Any = None,
     **kwargs: Any,
-) -> Array:
+) -> Any:
     """Return evenly spaced values, as `numpy.arange`.
 
     Parameters
@@ -142,65 +138,4 @@ def arange(
         if dtype
         else np.result_type(*(np.asarray(value).dtype for value in (start, stop, step)))
     )
-    return Array(noted(Arange(layout((count,), kind, chunks), start, step)))
-
-
-def from_array(
-    x: Any,
-    chunks: Any = "auto",
-    name: Any = None,
-    lock: Any = False,
-    **kwargs: Any,
-) -> Array:
-    """Return a lazy array over anything that has a shape, a dtype and slices.
-
-    Parameters
-    ----------
-    x : array-like
-        A NumPy array or memory map, a dataset of h5py or zarr, ... Each chunk
-        is read when it is needed, by one slice.
-    chunks : int, tuple, dict or str
-        Per axis an int, a tuple of sizes, -1 (the whole axis) or ``"auto"``,
-        or one of these for all axes, or bytes such as ``"16MiB"``. Automatic
-        chunks fit the memory limit and are whole chunks of the storage.
-    name : object
-        Accepted for compatibility.
-    lock : bool or lock
-        Held while reading a chunk, where the library is not thread-safe.
-    **kwargs
-        Dask's ``asarray``, ``fancy``, ``getitem``, ``meta`` and
-        ``inline_array`` are accepted and not needed.
-
-    Returns
-    -------
-    Array
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from_array(np.arange(6).reshape(2, 3), chunks=(1, 2)).sum().compute()
-    np.int64(15)
-    """
-    for known in ("asarray", "fancy", "getitem", "meta", "inline_array"):
-        kwargs.pop(known, None)
-    if kwargs:
-        raise TypeError(f"from_array takes no argument {next(iter(kwargs))!r}")
-    if isinstance(x, Array):
-        raise TypeError("from_array takes an array in memory or in a file, not a lazy Array")
-    if not hasattr(x, "shape") or not hasattr(x, "dtype"):
-        x = np.asarray(x)
-    if np.dtype(x.dtype).hasobject and not isinstance(x, np.ndarray):
-        raise SchemaError(f"from_array: elements of dtype {x.dtype} have no fixed size")
-    stored = getattr(x, "chunks", None)
-    if stored is not None and not (
-        isinstance(stored, tuple) and all(isinstance(size, int) for size in stored)
-    ):
-        stored = None
-    held = threading.Lock() if lock is True else (lock or None)
-    node = FromArray(layout(x.shape, x.dtype, chunks, stored), Opaque(x), Opaque(held))
-    return Array(noted(node))
-
-
-def asarray(a: Any, **kwargs: Any) -> Array:
-    """Return `a` as an Array; one that is already is returned as it is."""
-    return a if isinstance(a, Array) else from_array(np.asarray(a), **kwargs)
+    return wrap(Arange(layout((count,), kind, chunks), start, step))

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import numpy as np
+
     from penstock.engine.kernels.chunks import ArraySchema
     from penstock.engine.primitives.lowering import Blocks, Lowering
     from penstock.engine.schema import FrameSchema
@@ -152,6 +154,21 @@ class ArrayNode(Node):
     @abstractmethod
     def schema(self) -> ArraySchema:
         """Sizes of the chunks along each axis, and the dtype."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Elements along each axis; NaN where they are not known."""
+        return self.schema.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the elements."""
+        return self.schema.dtype
+
+    @property
+    def chunks(self) -> tuple[tuple[int, ...], ...]:
+        """Sizes of the chunks along each axis; NaN where they are not known."""
+        return self.schema.chunks
 
     @property
     def npartitions(self) -> int:

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from penstock import config
+from penstock.scheduler.blas import OneBlasThread
 from penstock.scheduler.events import all_observers
 from penstock.scheduler.executors import make_executor
 from penstock.scheduler.limits import available_cpus
@@ -153,6 +154,8 @@ class _Running:
         pool.run_begins()
         self._override = pool.override(self._limit)
         self._override.__enter__()
+        self._blas = OneBlasThread(self._num_workers > 1 and self._scheduler != "sync")
+        self._blas.__enter__()
         try:
             observers = list(all_observers(self._observers))
             bar = _progress_bar(self._progress) if not self._nested else None
@@ -173,6 +176,7 @@ class _Running:
             self._leave()
 
     def _leave(self) -> None:
+        self._blas.__exit__(None, None, None)
         self._pool.run_ends()
         self._override.__exit__(None, None, None)
 

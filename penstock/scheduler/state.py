@@ -7,7 +7,8 @@ elements through memoryviews, which are several times faster at that than NumPy.
 **Order.** Every task gets an interval of positions among the results: the k-th
 of n results takes ``[k, k + 1)``, the k-th of a task's n inputs the k-th n-th of
 the task's interval, and a value used by several the smallest of theirs. Ready
-tasks run by smallest position, nearest to the results first. So one result's
+tasks run by smallest position, nearest to the results first; those that give
+little run as soon as they can. So one result's
 whole cone is finished before the next one is begun, and a block is consumed
 soon after it is made.
 """
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from penstock.scheduler.graph import Graph, Stage
 
 FOREVER = 1 << 62
+_LITTLE = 64 << 10
+"""Bytes that a task may give to run before its turn: less than is ever spilled."""
 
 
 class State:
@@ -216,7 +219,30 @@ def _plan(
         descending = np.argsort(-at, kind="stable")  # the last of equal indices is kept
         low[used[descending]] = at[descending]
         width[used[descending]] = part[descending]
+    _hasten(stages, bounds, low, position)
     return needed, position
+
+
+def _hasten(stages: list[Stage], bounds: np.ndarray, low: np.ndarray, position: np.ndarray) -> None:
+    """Let tasks that give next to nothing run as soon as all their inputs are there.
+
+    Several reductions of one block then take it while it is in memory, instead
+    of one reduction of all blocks after the other.
+    """
+    for stage, first in zip(stages, bounds[:-1].tolist(), strict=True):
+        used = _inputs(stage)
+        counts = np.diff(stage.indptr)
+        if (
+            not 0 < stage.memory.output <= _LITTLE
+            or stage.handles is not None
+            or not len(used)
+            or counts.min() == 0
+            or int(used.max()) >= stage.base
+        ):
+            continue
+        soonest = np.maximum.reduceat(low[used], np.asarray(stage.indptr[:-1]) - stage.indptr[0])
+        tasks = position[first : first + stage.ntasks]
+        np.minimum(tasks, soonest, out=tasks, where=np.isfinite(tasks))
 
 
 def _plan_inside(stage: Stage, low: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

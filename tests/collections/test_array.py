@@ -90,9 +90,10 @@ def test_constants(chunks: Any, scheduler: str) -> None:
     "args",
     [(10,), (2, 11), (2, 11, 3), (10, 0, -3), (5, 5), (0.5, 4.2, 0.3), (0, 1, 0.1), (1, 7, 2.5)],
 )
-@pytest.mark.parametrize("size", [1, 3, 100])
-def test_arange(args: tuple[float, ...], size: int) -> None:
-    assert_eq(da.arange(*args, chunks=size), np.arange(*args), rtol=0, atol=0)
+def test_arange(args: tuple[float, ...]) -> None:
+    for size in (1, 3, 100):
+        made = da.arange(*args, chunks=size).compute(scheduler="sync")
+        assert_eq(made, np.arange(*args), rtol=0, atol=0)
 
 
 def test_arange_of_a_given_type() -> None:
@@ -185,7 +186,7 @@ def test_only_the_chunks_that_are_needed_are_read() -> None:
     x = da.from_array(source, chunks=(4, 3), lock=True)
     assert source.regions == []
     assert_eq(x[1:3, 4:].sum(), source.values[1:3, 4:].sum())
-    assert source.regions == [((0, 4), (3, 6))]
+    assert source.regions == [((1, 3), (4, 6))]
     assert_eq(x, source.values)
     assert len(source.regions) == 5
     assert not source.collided
@@ -280,9 +281,7 @@ def test_what_does_not_broadcast_is_refused_at_once() -> None:
     x = da.ones((4, 6), chunks=2)
     with pytest.raises(SchemaError, match="do not broadcast"):
         x + da.ones((4, 5), chunks=2)
-    with pytest.raises(UnsupportedError, match="same chunks"):
-        x + da.ones((4, 6), chunks=3)
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError, match="do not fit"):
         x @ x
     with pytest.raises(TypeError):
         x + "text"
@@ -355,16 +354,16 @@ def test_tiles_cover_everything_once(shape: tuple[int, ...], elements: int) -> N
 # -- reductions -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["sum", "prod", "min", "max", "any", "all", "mean", "var", "std"])
-def test_reductions(chunks: Any, name: str) -> None:
+def test_reductions(chunks: Any) -> None:
     a = _values() / 4
     x = da.from_array(a, chunks)
     lazy, known = [], []
-    for axis, keepdims in itertools.product(AXES, (False, True)):
+    names = ("sum", "prod", "min", "max", "any", "all", "mean", "var", "std")
+    for name, axis, keepdims in itertools.product(names, AXES, (False, True)):
         lazy.append(getattr(x, name)(axis=axis, keepdims=keepdims))
         known.append(getattr(np, name)(a, axis=axis, keepdims=keepdims))
-    lazy.append(getattr(np, name)(x, axis=0))
-    known.append(getattr(np, name)(a, axis=0))
+        lazy.append(getattr(np, name)(x, axis=0))
+        known.append(getattr(np, name)(a, axis=0))
     assert [each.shape for each in lazy] == [np.shape(each) for each in known]
     assert_eq(penstock.compute(*lazy), tuple(known))
 
@@ -426,8 +425,8 @@ def test_indices_that_cannot_be() -> None:
     for index in (4, -5, (0, 0, 0), (..., ...)):
         with pytest.raises(IndexError):
             x[index]
-    with pytest.raises(UnsupportedError, match="list"):
-        x[[0, 1]]
+    with pytest.raises(IndexError, match="str"):
+        x[0, "a"]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
@@ -488,8 +487,6 @@ def test_one_random_array_is_the_same_at_each_use() -> None:
 def test_parameters_of_random_arrays_are_checked_at_once() -> None:
     with pytest.raises(ValueError, match="scale"):
         da.random.normal(0, -1, size=3)
-    with pytest.raises(UnsupportedError, match="scalars"):
-        da.random.normal([1, 2], size=2)
 
 
 # -- running --------------------------------------------------------------------------------------

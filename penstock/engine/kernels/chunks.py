@@ -27,10 +27,12 @@ class ArraySchema:
 
     chunks: Chunks
     dtype: np.dtype
+    bound: int = 0
+    """Elements that a block whose sizes are not known (NaN) has at most."""
 
     @cached_property
     def _hash(self) -> int:
-        return hash((self.chunks, self.dtype))
+        return hash((self.chunks, self.dtype, self.bound))
 
     def __hash__(self) -> int:
         return self._hash  # interning asks often and the sizes may be many
@@ -50,15 +52,27 @@ class ArraySchema:
         """Blocks of the whole grid."""
         return math.prod(self.numblocks)
 
-    @property
+    @cached_property
+    def known(self) -> bool:
+        """Whether all sizes are known."""
+        return not any(size != size for size in self.shape)
+
+    @cached_property
     def nbytes(self) -> int:
-        """Bytes of all elements."""
+        """Bytes of all elements, at most."""
+        if not self.known:
+            return self.nblocks * self.block_nbytes
         return math.prod(self.shape) * self.dtype.itemsize
 
     @cached_property
+    def block_items(self) -> int:
+        """Elements of the largest block, at most."""
+        return math.prod(map(max, self.chunks)) if self.known else self.bound
+
+    @property
     def block_nbytes(self) -> int:
-        """Bytes of the largest block."""
-        return math.prod(map(max, self.chunks)) * self.dtype.itemsize
+        """Bytes of the largest block, at most."""
+        return self.block_items * self.dtype.itemsize
 
     @cached_property
     def starts(self) -> tuple[tuple[int, ...], ...]:
@@ -75,8 +89,16 @@ class ArraySchema:
 
     def block_shape(self, block: int) -> tuple[int, ...]:
         """Return the shape of block number `block`."""
-        place = self.position(block)
-        return tuple(sizes[at] for sizes, at in zip(self.chunks, place, strict=True))
+        shape = []
+        for sizes, count in self._from_last:
+            block, at = divmod(block, count)
+            shape.append(sizes[at])
+        shape.reverse()
+        return tuple(shape)
+
+    @cached_property
+    def _from_last(self) -> tuple[tuple[tuple[int, ...], int], ...]:
+        return tuple((sizes, len(sizes)) for sizes in reversed(self.chunks))
 
     def region(self, block: int) -> tuple[slice, ...]:
         """Return the slices that block number `block` takes of the whole array."""
@@ -85,6 +107,26 @@ class ArraySchema:
             slice(starts[at], starts[at] + sizes[at])
             for starts, sizes, at in zip(self.starts, self.chunks, place, strict=True)
         )
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Sizes of chunks along each axis as one value, compared and hashed at once."""
+
+    sizes: Chunks
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self.sizes)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
+def schema_of(chunks: Chunks, dtype: np.dtype, bound: int = 0) -> ArraySchema:
+    """Return a schema, its bound left out where all sizes are known."""
+    known = not any(size != size for sizes in chunks for size in sizes)
+    return ArraySchema(chunks, dtype, 0 if known else bound)
 
 
 def normalize_chunks(
@@ -209,7 +251,10 @@ def broadcast_chunks(name: str, grids: Sequence[Chunks]) -> Chunks:
     result: list[tuple[int, ...]] = []
     for axis in range(-ndim, 0):
         distinct = {grid[axis] for grid in grids if len(grid) >= -axis}
-        wide = distinct - {(1,)}
+        wide = {sizes for sizes in distinct if len(sizes) != 1 or sizes[0] != 1}
+        if len(wide) > 1 and _fits_unknown(wide):
+            result.append(max(wide, key=lambda sizes: sizes[0] != sizes[0]))
+            continue
         if len(wide) > 1:
             shapes = [tuple(map(sum, grid)) for grid in grids]
             if len({sum(sizes) for sizes in wide}) > 1:
@@ -221,6 +266,12 @@ def broadcast_chunks(name: str, grids: Sequence[Chunks]) -> Chunks:
             )
         result.append(wide.pop() if wide else (1,))
     return tuple(result)
+
+
+def _fits_unknown(wide: set[tuple[int, ...]]) -> bool:
+    """Return whether grids may be the same, one of them with sizes that are not known."""
+    unknown = any(size != size for sizes in wide for size in sizes)
+    return unknown and len(set(map(len, wide))) == 1
 
 
 def _shown(sizes: tuple[int, ...]) -> str:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from penstock.engine.kernels.arrays import ElementwiseProgram, Program
-from penstock.engine.kernels.chunks import ArraySchema, broadcast_blocks, broadcast_chunks
+from penstock.engine.kernels.chunks import (
+    ArraySchema,
+    broadcast_blocks,
+    broadcast_chunks,
+    schema_of,
+)
 from penstock.engine.plan import ArrayNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise
 from penstock.scheduler.graph import TaskMemory
@@ -33,28 +39,36 @@ class Elementwise(ArrayNode):
 
     @cached_property
     def schema(self) -> ArraySchema:
-        grids = [operand.schema.chunks for operand in self.operands]
-        return ArraySchema(broadcast_chunks(self.label, grids), self.program[-1][3])
+        schemas = [operand.schema for operand in self.operands]
+        chunks = broadcast_chunks(self.label, [schema.chunks for schema in schemas])
+        return schema_of(chunks, self.program[-1][3], max(s.bound for s in schemas))
 
     def lower(self, lowering: Lowering) -> Blocks:
         schema = self.schema
-        run = ElementwiseProgram(self.program)
-        inputs = []
+        blocks: list[Blocks] = []
+        inputs: list[Any] = []
+        names = []
         for operand in self.operands:
-            blocks = lowering.blocks(operand)
-            if operand.schema.numblocks != schema.numblocks:
-                ids = broadcast_blocks(blocks.ids, operand.schema.numblocks, schema)
-                blocks = Blocks(ids, blocks.nbytes)
-            inputs.append(blocks)
+            source = tile_source(lowering, operand, schema)
+            if source is None:
+                inputs.append(len(blocks))
+                blocks.append(_over(lowering, operand, schema))
+            else:
+                inputs.append(source)
+                names.append(operand.name)
         # only a first input can be fused with what makes it
-        order = sorted(range(len(inputs)), key=lambda place: inputs[place].stage is None)
-        in_order = order == list(range(len(order)))
+        order = sorted(range(len(blocks)), key=lambda place: blocks[place].stage is None)
+        inputs = [order.index(given) if isinstance(given, int) else given for given in inputs]
+        numbered = not blocks or any(hasattr(given, "tiles") for given in inputs)
+        run = ElementwiseProgram(self.program, inputs, schema.block_shape if numbered else None)
         nbytes = schema.block_nbytes
         return blockwise(
             lowering,
-            self.label,
-            run if in_order else _Reordered(run, order),
-            [inputs[place] for place in order],
+            " → ".join([*dict.fromkeys(names), self.label]),
+            run,
+            [blocks[place] for place in order],
+            ntasks=schema.nblocks,
+            arguments=range(schema.nblocks) if numbered else None,
             nbytes=nbytes,
             memory=TaskMemory(input_factor=0.0, fixed=run.temporary_bytes(nbytes), output=nbytes),
         )
@@ -63,12 +77,19 @@ class Elementwise(ArrayNode):
         return self.label
 
 
-class _Reordered:
-    """A program whose blocks come in another order."""
+def tile_source(lowering: Lowering, operand: ArrayNode, schema: ArraySchema) -> Any:
+    """Return what makes `operand` tile by tile inside a program, None when blocks must."""
+    made = getattr(operand, "tile_source", None)
+    if made is None:
+        return None
+    same = operand.schema.chunks == schema.chunks
+    return made(alone=same and lowering.uses[operand] <= 1, same=same)
 
-    def __init__(self, program: ElementwiseProgram, order: list[int]) -> None:
-        self.program = program
-        self.places = [order.index(place) for place in range(len(order))]
 
-    def __call__(self, *blocks: object) -> object:
-        return self.program(*[blocks[place] for place in self.places])
+def _over(lowering: Lowering, operand: ArrayNode, schema: ArraySchema) -> Blocks:
+    """Return for each block of the result the block of `operand` that lies over it."""
+    blocks = lowering.blocks(operand)
+    if operand.schema.numblocks == schema.numblocks:
+        return blocks
+    ids = broadcast_blocks(blocks.ids, operand.schema.numblocks, schema)
+    return Blocks(ids, blocks.nbytes)

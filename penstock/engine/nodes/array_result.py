@@ -6,15 +6,17 @@ block is gone once it is written: the result is in memory once and not twice.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
 
 from penstock.config import format_bytes
+from penstock.engine.kernels.array_blocks import joined
 from penstock.engine.kernels.chunks import ArraySchema
 from penstock.engine.plan import ArrayNode, Node
-from penstock.engine.primitives import Blocks, Lowering, blockwise
+from penstock.engine.primitives import Blocks, Lowering, blockwise, tree_reduce
 from penstock.errors import MemoryLimitError
 from penstock.scheduler.graph import TaskMemory
 
@@ -51,6 +53,8 @@ class WholeArray(Node):
 
     def lower(self, lowering: Lowering) -> Blocks:
         schema = self.schema
+        if not schema.known:
+            return self._joined(lowering)
         if schema.nbytes > lowering.budget:
             raise MemoryLimitError(
                 f"the result, an array of shape {schema.shape} and dtype {schema.dtype}, takes "
@@ -77,6 +81,21 @@ class WholeArray(Node):
             memory=TaskMemory(input_factor=0.0, output=1),  # 0 would mean as much as the inputs
         )
         return Blocks(np.concatenate([target.ids, written.ids]), schema.block_nbytes)
+
+    def _joined(self, lowering: Lowering) -> Blocks:
+        """Return one block of all, whose sizes are only known once they are there."""
+        blocks = lowering.blocks(self.input)
+        return tree_reduce(
+            lowering, "result", _Join(self.schema.numblocks), blocks, split_every=len(blocks)
+        )
+
+
+class _Join:
+    def __init__(self, numblocks: tuple[int, ...]) -> None:
+        self.numblocks = numblocks
+
+    def __call__(self, blocks: Sequence[np.ndarray]) -> np.ndarray:
+        return joined(blocks, self.numblocks, tuple(range(len(self.numblocks))))
 
 
 class _Allocate:

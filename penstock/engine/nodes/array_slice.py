@@ -8,7 +8,12 @@ from functools import cached_property
 
 import numpy as np
 
-from penstock.engine.kernels.chunks import ArraySchema, AxisSlice, slice_axis
+from penstock.engine.kernels.chunks import (
+    ArraySchema,
+    AxisSlice,
+    schema_of,
+    slice_axis,
+)
 from penstock.engine.plan import ArrayNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise
 from penstock.scheduler.graph import TaskMemory
@@ -32,14 +37,17 @@ class SliceArray(ArrayNode):
     @cached_property
     def _axes(self) -> tuple[AxisSlice, ...]:
         return tuple(
-            slice_axis(part if isinstance(part, int) else slice(*part), sizes)
+            _whole(sizes)
+            if part == (None, None, None)
+            else slice_axis(part if isinstance(part, int) else slice(*part), sizes)
             for part, sizes in zip(self.index, self.input.schema.chunks, strict=True)
         )
 
     @cached_property
     def schema(self) -> ArraySchema:
         chunks = tuple(axis.sizes for axis in self._axes if not axis.drops)
-        return ArraySchema(chunks, self.input.schema.dtype)
+        before = self.input.schema
+        return schema_of(chunks, before.dtype, before.bound)
 
     def lower(self, lowering: Lowering) -> Blocks:
         blocks = lowering.blocks(self.input)
@@ -59,6 +67,10 @@ class SliceArray(ArrayNode):
 
     def describe(self) -> str:
         return f"{self.input.schema.shape} to {self.schema.shape}"
+
+
+def _whole(sizes: tuple[int, ...]) -> AxisSlice:
+    return AxisSlice(tuple(range(len(sizes))), (slice(None),) * len(sizes), sizes)
 
 
 class _Cut:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -66,6 +67,10 @@ class Full(_Leaf):
 
     name = "full"
 
+    def tile_source(self, *, alone: bool, same: bool) -> np.ndarray:
+        """Return the element that stands for all."""
+        return _Fill(self.layout, self.value).element
+
     @property
     def _block_nbytes(self) -> int:
         return max(1, self.layout.dtype.itemsize)
@@ -96,6 +101,10 @@ class Arange(_Leaf):
 
     name = "arange"
 
+    def tile_source(self, *, alone: bool, same: bool) -> _Count | None:
+        """Return what counts tile by tile; that costs no more than reading."""
+        return _Count(self.layout, self.start, self.step) if same else None
+
     def lower(self, lowering: Lowering) -> Blocks:
         return self._made(lowering, _Count(self.layout, self.start, self.step))
 
@@ -107,10 +116,24 @@ class _Count:
         self.first = first[()]
         self.delta = (np.asarray(start + step).astype(layout.dtype) - first)[()]
 
+        self.dtype = layout.dtype
+
     def __call__(self, number: int) -> np.ndarray:
         (part,) = self.layout.region(number)
-        positions = np.arange(part.start, part.stop, dtype=np.int64)
-        return np.asarray(self.first + positions * self.delta).astype(self.layout.dtype, copy=False)
+        return self._between(part.start, part.stop)
+
+    def _between(self, start: int, stop: int) -> np.ndarray:
+        positions = np.arange(start, stop, dtype=np.int64)
+        return np.asarray(self.first + positions * self.delta).astype(self.dtype, copy=False)
+
+    def tiles(self, number: int) -> Callable[..., np.ndarray]:
+        """Return what gives the tiles of block `number`."""
+        (part,) = self.layout.region(number)
+
+        def draw(tile: Any, shape: Any, out: Any) -> np.ndarray:
+            return self._between(part.start + tile[0].start, part.start + tile[0].stop)
+
+        return draw
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,13 +160,29 @@ class Random(_Leaf):
 
     name = "random"
 
-    def lower(self, lowering: Lowering) -> Blocks:
+    def _draw(self) -> _Draw:
         args, kwargs = self.parameters.value
-        draw = _Draw(self.layout, self.entropy, self.spawn_key, self.method, args, kwargs)
-        return self._made(lowering, draw)
+        return _Draw(self.layout, self.entropy, self.spawn_key, self.method, args, kwargs)
+
+    def tile_source(self, *, alone: bool, same: bool) -> _Draw | None:
+        """Return what draws tile by tile, where the values are the same as at once."""
+        return self._draw() if alone and self.method in _IN_ORDER else None
+
+    def lower(self, lowering: Lowering) -> Blocks:
+        return self._made(lowering, self._draw())
 
     def describe(self) -> str:
         return f"{self.method}, {self.layout.shape}"
+
+
+_IN_ORDER = frozenset((
+    "exponential", "gamma", "gumbel", "laplace", "logistic", "lognormal", "normal", "pareto",
+    "power", "random", "rayleigh", "standard_exponential", "standard_normal", "triangular",
+    "uniform", "weibull",
+))  # fmt: skip
+"""Methods that draw element after element, so that tiles in order give what a block gives."""
+_INTO = frozenset(("random", "standard_exponential", "standard_normal"))
+"""Methods that can fill given memory."""
 
 
 class _Draw:
@@ -162,75 +201,28 @@ class _Draw:
         self.method = method
         self.args = args
         self.kwargs = kwargs
+        self.dtype = layout.dtype
 
-    def __call__(self, number: int) -> np.ndarray:
+    def _generator(self, number: int) -> np.random.Generator:
         seed = np.random.SeedSequence(self.entropy, spawn_key=(*self.spawn_key, number))
-        generator = np.random.Generator(np.random.PCG64(seed))
-        size = self.layout.block_shape(number)
-        drawn = getattr(generator, self.method)(*self.args, size=size, **self.kwargs)
-        return np.asarray(drawn)
-
-
-@dataclass(frozen=True, eq=False)
-class FromArray(_Leaf):
-    """Anything with shape, dtype and slicing, read chunk by chunk when needed.
-
-    Attributes
-    ----------
-    source : Opaque
-        The array-like.
-    lock : Opaque
-        A lock held while reading, or None.
-    """
-
-    layout: ArraySchema
-    source: Opaque
-    lock: Opaque
-
-    name = "from-array"
-
-    def lower(self, lowering: Lowering) -> Blocks:
-        source = self.source.value
-        read = _ReadRegion(self.layout, source, self.lock.value)
-        return self._made(
-            lowering,
-            read,
-            # a library may hold a chunk decoded beside the block that it fills
-            fixed=0 if isinstance(source, np.ndarray) else self.layout.block_nbytes,
-            origin=_Regions(self.layout, type(source).__name__),
-        )
-
-    def describe(self) -> str:
-        return f"{type(self.source.value).__name__} {self.layout.shape} {self.layout.dtype}"
-
-
-class _ReadRegion:
-    def __init__(self, layout: ArraySchema, source: Any, lock: Any) -> None:
-        self.layout = layout
-        self.source = source
-        self.lock = lock
+        return np.random.Generator(np.random.PCG64(seed))
 
     def __call__(self, number: int) -> np.ndarray:
-        region = self.layout.region(number)
-        if self.lock is None:
-            part = self.source[region]
-        else:
-            with self.lock:
-                part = self.source[region]
-        # a copy of what is only a view: a block owns its memory and nothing more
-        if isinstance(part, np.ndarray) and part.base is None and type(part) is np.ndarray:
-            return part.astype(self.layout.dtype, copy=False)
-        return np.array(part, dtype=self.layout.dtype, subok=False)
+        size = self.layout.block_shape(number)
+        method = getattr(self._generator(number), self.method)
+        return np.asarray(method(*self.args, size=size, **self.kwargs))
 
+    def tiles(self, number: int) -> Callable[..., np.ndarray]:
+        """Return what draws the tiles of block `number`."""
+        method = getattr(self._generator(number), self.method)
+        args, kwargs, fills = self.args, self.kwargs, self.method in _INTO
 
-class _Regions:
-    def __init__(self, layout: ArraySchema, kind: str) -> None:
-        self.layout = layout
-        self.kind = kind
+        def draw(tile: Any, shape: tuple[int, ...], out: np.ndarray | None) -> np.ndarray:
+            if out is not None and fills and out.flags.c_contiguous:
+                return np.asarray(method(*args, out=out, **kwargs))
+            return np.asarray(method(*args, size=shape, **kwargs))
 
-    def __call__(self, number: int) -> str:
-        parts = ", ".join(f"{part.start}:{part.stop}" for part in self.layout.region(number))
-        return f"{self.kind}[{parts}]"
+        return draw
 
 
 @dataclass(frozen=True, eq=False)

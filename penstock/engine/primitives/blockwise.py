@@ -7,7 +7,7 @@ makes them: reading, filtering and aggregating a block are one task.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -104,6 +104,49 @@ def blockwise(
         memory=memory,
         outputs=outputs,
         origin=origin,
+    )
+
+
+def last_function(blocks: Blocks) -> Any:
+    """Return the function whose results are these blocks, when nothing else reads them."""
+    stage = blocks.stage
+    if stage is None or stage.outputs != 1 or stage.gathers:
+        return None
+    return stage.function.steps[-1].function if isinstance(stage.function, Pipeline) else (
+        stage.function)  # fmt: skip
+
+
+def with_last(
+    lowering: Lowering,
+    name: str,
+    blocks: Blocks,
+    function: Callable[..., Any],
+    *,
+    nbytes: int,
+    memory: TaskMemory,
+) -> Blocks:
+    """Return the blocks that `function` gives in place of `last_function` of `blocks`.
+
+    Parameters
+    ----------
+    memory : TaskMemory
+        What the tasks take in all.
+    """
+    stage = blocks.stage
+    assert stage is not None
+    if isinstance(stage.function, Pipeline):
+        last = replace(stage.function.steps[-1], function=function)
+        function = Pipeline((*stage.function.steps[:-1], last))
+    return add_stage(
+        lowering,
+        f"{stage.name} → {name}",
+        function,
+        (stage.indptr, stage.indices),
+        csr=True,
+        nbytes=nbytes,
+        arguments=stage.arguments,
+        memory=memory,
+        origin=stage.origin,
     )
 
 

@@ -25,6 +25,7 @@ from penstock.engine.rules.orders import drop_sorts
 from penstock.engine.rules.projections import push_projections
 from penstock.engine.rules.selects import merge_selects
 from penstock.engine.rules.sizes import size_blocks
+from penstock.engine.rules.slices import push_slices
 
 Rule = Callable[[Node], Node]
 
@@ -41,6 +42,7 @@ def rules(block_bytes: int) -> tuple[Rule, ...]:
         push_filters,
         merge_selects,
         push_projections,
+        push_slices,
         fuse_elementwise,
         partial(size_blocks, block_bytes=block_bytes),
     )

@@ -1,0 +1,356 @@
+"""The exchange of arrays: every block is cut into pieces that meet in the blocks of another grid.
+
+Scatter tasks cut their block and hand the pieces to spillable buffers; gather tasks put a block
+of the result together. Nothing is read twice and memory is bounded whatever the two grids.
+Pieces that do not fit wait in one file, written in long runs that are ordered by block of the
+result, so that a gather task reads a few long stretches.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from penstock.engine.primitives.blockwise import blockwise
+from penstock.engine.primitives.lowering import Blocks, Lowering, add_stage
+from penstock.scheduler import current_pool, spill
+from penstock.scheduler.graph import TaskMemory
+
+if TYPE_CHECKING:
+    from penstock.scheduler.spill import SpillFile
+
+_SCRATCH = 4 << 20
+"""Pieces are joined to writes of about this size."""
+_CRUMBS = 1 << 20
+"""Less than this in memory is not worth a flush."""
+
+
+class Cuts(Protocol):
+    """How blocks are cut and put together."""
+
+    def cut(self, number: int, block: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return target blocks, bounds of their pieces, and the elements in that order."""
+
+    def join(self, number: int, parts: Sequence[tuple[int, np.ndarray]]) -> np.ndarray:
+        """Return a block of the result from ``(input block, elements)``."""
+
+
+def gather_blocks(
+    lowering: Lowering,
+    name: str,
+    function: Callable[[int, list[Any]], Any],
+    needs: tuple[np.ndarray, np.ndarray],
+    *,
+    nbytes: int,
+    fixed: int = 0,
+) -> Blocks:
+    """Call ``function(number, blocks)`` for each block of the result, with the blocks it needs.
+
+    Parameters
+    ----------
+    needs : (indptr, indices)
+        Value ids of the blocks for each block of the result, as a CSR pair.
+    nbytes, fixed : int
+        Bytes of one block of the result, and what the function takes beside it.
+    """
+    return add_stage(
+        lowering,
+        name,
+        function,
+        needs,
+        csr=True,
+        gathers=True,
+        arguments=range(len(needs[0]) - 1),
+        nbytes=nbytes,
+        memory=TaskMemory(input_factor=0.0, fixed=fixed, output=max(1, nbytes)),
+    )
+
+
+def exchange_arrays(
+    lowering: Lowering,
+    name: str,
+    blocks: Blocks,
+    numbers: np.ndarray,
+    cuts: Cuts,
+    count: int,
+    *,
+    nbytes: int,
+) -> Blocks:
+    """Cut `blocks` and put them together to another grid.
+
+    Parameters
+    ----------
+    blocks : Blocks
+        Those that are needed.
+    numbers : ndarray
+        The number of each in its grid.
+    cuts : Cuts
+    count : int
+        Blocks of the result.
+    nbytes : int
+        Bytes of the largest of them.
+    """
+    state = ArrayExchange(name, count, lowering.exchange_bytes)
+    lowering.resources.append(state)
+    scatter = blockwise(
+        lowering,
+        f"{name} scatter",
+        _Scatter(state, cuts),
+        [blocks],
+        arguments=numbers.tolist(),
+        nbytes=1,
+        memory=TaskMemory(input_factor=0.0, fixed=blocks.nbytes, output=1),
+    )
+    barrier = add_stage(
+        lowering,
+        f"{name} plan",
+        len,
+        (np.array([0, len(scatter)]), scatter.ids),
+        csr=True,
+        gathers=True,
+    )
+    return add_stage(
+        lowering,
+        f"{name} gather",
+        _Gather(state, cuts),
+        [np.repeat(barrier.ids, count)],
+        arguments=range(count),
+        nbytes=nbytes,
+        memory=TaskMemory(input_factor=0.0, fixed=nbytes, output=max(1, nbytes)),
+    )
+
+
+class _Scatter:
+    def __init__(self, state: ArrayExchange, cuts: Cuts) -> None:
+        self.state = state
+        self.cuts = cuts
+
+    def __call__(self, number: int, block: np.ndarray) -> int:
+        self.state.append(number, *self.cuts.cut(number, block))
+        return number
+
+
+class _Gather:
+    def __init__(self, state: ArrayExchange, cuts: Cuts) -> None:
+        self.state = state
+        self.cuts = cuts
+
+    def __call__(self, number: int, planned: int) -> np.ndarray:
+        result = self.cuts.join(number, self.state.read(number))
+        self.state.done(number)
+        return result
+
+
+class _Piled:
+    """The pieces of one block in memory."""
+
+    __slots__ = ("bounds", "elements", "number", "targets")
+
+    def __init__(
+        self, number: int, targets: np.ndarray, bounds: np.ndarray, elements: np.ndarray
+    ) -> None:
+        self.number = number
+        self.targets = targets
+        self.bounds = bounds
+        self.elements = elements
+
+
+class _Index:
+    """The pieces in memory, ordered by target."""
+
+    __slots__ = ("_owner", "_piles", "_starts", "_stops", "_targets")
+
+    def __init__(self, piles: Sequence[_Piled]) -> None:
+        self._piles = sorted(piles, key=lambda pile: pile.number)
+        targets, self._owner, self._starts, self._stops = _laid_out(self._piles)
+        self._targets = targets
+
+    def pieces(self, target: int) -> list[tuple[int, np.ndarray]]:
+        """Return the pieces of one block of the result."""
+        low, high = np.searchsorted(self._targets, [target, target + 1]).tolist()
+        found = []
+        for place in range(low, high):
+            pile = self._piles[self._owner[place]]
+            found.append((pile.number, pile.elements[self._starts[place] : self._stops[place]]))
+        return found
+
+
+def _laid_out(
+    piles: Sequence[_Piled],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return target, pile, start and stop of every piece, ordered by target."""
+    none = np.empty(0, np.int64)
+    targets = np.concatenate([none, *(pile.targets for pile in piles)])
+    owner = np.repeat(np.arange(len(piles)), [len(pile.targets) for pile in piles])
+    starts = np.concatenate([none, *(pile.bounds[:-1] for pile in piles)])
+    stops = np.concatenate([none, *(pile.bounds[1:] for pile in piles)])
+    order = np.argsort(targets, kind="stable")
+    return targets[order], owner[order], starts[order], stops[order]
+
+
+class _Stretch:
+    """What one flush wrote, ordered by target."""
+
+    __slots__ = ("bounds", "numbers", "targets")
+
+    def __init__(self, targets: np.ndarray, numbers: np.ndarray, bounds: np.ndarray) -> None:
+        self.targets = targets
+        self.numbers = numbers
+        self.bounds = bounds
+
+
+class ArrayExchange:
+    """The spillable buffers of one exchange of arrays.
+
+    Parameters
+    ----------
+    name : str
+        Of the operation.
+    count : int
+        Blocks of the result.
+    most : int or None
+        Bytes to hold in memory at most; None leaves it to the pool.
+    """
+
+    def __init__(self, name: str, count: int, most: int | None = None) -> None:
+        self.name = name
+        self._most = most
+        self._piles: list[_Piled] = []
+        self._stretches: list[_Stretch] = []
+        self._index: _Index | None = None
+        self._file: SpillFile | None = None
+        self._dtype = np.dtype("u1")
+        self._held = 0
+        self._done = np.zeros(count, bool)
+        self._left = count
+        self._lock = threading.Lock()
+        self._flushing = threading.RLock()
+        self._pool = current_pool()
+        self._pool.register(self)
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the pieces in memory."""
+        return self._held
+
+    @property
+    def next_use(self) -> float:
+        """Furthest of all, but soon while a flush would only make crumbs."""
+        return float("inf") if self._held >= _CRUMBS else 0.0
+
+    def append(
+        self, number: int, targets: np.ndarray, bounds: np.ndarray, elements: np.ndarray
+    ) -> None:
+        """Take the pieces of input block `number`."""
+        with self._lock:
+            self._dtype = elements.dtype
+            self._piles.append(_Piled(number, targets, bounds, elements))
+            self._index = None
+            self._held += elements.nbytes
+        self._pool.handed_over(elements.nbytes)
+        if self._most is not None and self._held > self._most:
+            self.spill(self._held)
+            return
+        lacking = -self._pool.available
+        if lacking > 0 and self._held >= _CRUMBS:
+            self._pool.make_room(lacking)
+
+    def spill(self, nbytes: int) -> int:
+        """Write all pieces in memory to the file; return the bytes freed."""
+        with self._flushing:
+            with self._lock:
+                piles, done = list(self._piles), self._done.copy()
+            if not piles or self._dtype.hasobject:
+                return 0
+            self._write(piles, done)
+            written = {id(pile) for pile in piles}
+            freed = sum(pile.elements.nbytes for pile in piles)
+            with self._lock:
+                self._piles = [pile for pile in self._piles if id(pile) not in written]
+                self._index = None
+                self._held -= freed
+            return freed
+
+    def _write(self, piles: list[_Piled], done: np.ndarray) -> None:
+        piles.sort(key=lambda pile: pile.number)
+        targets, owner, starts, stops = _laid_out(piles)
+        left = ~done[targets]
+        targets, owner, starts, stops = (each[left] for each in (targets, owner, starts, stops))
+        sizes = (stops - starts) * self._dtype.itemsize
+        if self._file is None:
+            self._file = spill.directory().file("pieces")
+
+        def write(stream: Any) -> None:
+            room = bytearray()
+            pieces = zip(owner.tolist(), starts.tolist(), stops.tolist(), strict=True)
+            for place, start, stop in pieces:
+                room += piles[place].elements[start:stop].view(np.uint8).data
+                if len(room) >= _SCRATCH:
+                    spill._write_all(stream, room)
+                    room = bytearray()
+            spill._write_all(stream, room)
+
+        start, _ = spill.directory().append(self._file, write, int(sizes.sum()))
+        numbers = np.array([pile.number for pile in piles], np.int64)[owner]
+        bounds = start + np.concatenate([[0], np.cumsum(sizes)])
+        with self._lock:
+            self._stretches.append(_Stretch(targets, numbers, bounds))
+
+    def read(self, target: int) -> list[tuple[int, np.ndarray]]:
+        """Return the pieces of one block of the result, with the input blocks they come from."""
+        # what is being written is in neither place for a moment
+        with self._flushing, self._lock:
+            if self._index is None:
+                self._index = _Index(self._piles)
+            index, stretches = self._index, list(self._stretches)
+        found = index.pieces(target)
+        del index
+        if stretches and self._file is not None:
+            with open(self._file.path, "rb", buffering=0) as stream:
+                for stretch in stretches:
+                    found += self._stretch(stream.fileno(), stretch, target)
+        return found
+
+    def _stretch(self, file: int, stretch: _Stretch, target: int) -> list[tuple[int, np.ndarray]]:
+        low = int(np.searchsorted(stretch.targets, target))
+        high = int(np.searchsorted(stretch.targets, target, "right"))
+        if low == high:
+            return []
+        bounds = stretch.bounds[low : high + 1]
+        start, stop = int(bounds[0]), int(bounds[-1])
+        room = np.empty(stop - start, np.uint8)
+        view, at = memoryview(room), 0  # type: ignore[arg-type]
+        while at < len(room):
+            got = os.preadv(file, [view[at:]], start + at)
+            if not got:
+                raise EOFError(f"the spill file of {self.name} ends too early")
+            at += got
+        edges = (bounds - start).tolist()
+        return [
+            (int(number), room[edges[place] : edges[place + 1]].view(self._dtype))
+            for place, number in enumerate(stretch.numbers[low:high])
+        ]
+
+    def done(self, target: int) -> None:
+        """Tell that a block of the result stands; the last one frees the buffers."""
+        with self._lock:
+            self._left -= not self._done[target]
+            self._done[target] = True
+            last = not self._left
+        if last:
+            self.close()
+
+    def close(self) -> None:
+        """Free the buffers and remove the file; doing so again does nothing."""
+        with self._flushing:
+            with self._lock:
+                self._piles, self._stretches, self._held = [], [], 0
+                self._index = None
+                file, self._file = self._file, None
+            if file is not None:
+                file.remove()
+            self._pool.unregister(self)
