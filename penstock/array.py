@@ -2,90 +2,79 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-_HOMES = {
-    "Array": "array",
-    "arange": "array_creation",
-    "asarray": "array_storage",
-    "compute": "base",
-    "from_array": "array_storage",
-    "full": "array_creation",
-    "ones": "array_creation",
-    "persist": "base",
-    "zeros": "array_creation",
-}
+from penstock._faces import lazy_names
 
 _GROUPS = {
-    "array_arrange": (
+    "array": ("Array",),
+    "arrange": (
         "compress", "delete", "diagonal", "extract", "flip", "fliplr", "flipud", "insert", "pad", "repeat", "roll", "rot90", "tile",
         "trace",
     ),
-    "array_blockwise": ("blockwise", "map_blocks"),
-    "array_building": (
+    "blockwise": ("blockwise", "map_blocks"),
+    "building": (
         "copy", "diag", "empty", "empty_like", "eye", "fromfunction", "full_like", "identity",
         "indices", "linspace", "meshgrid", "ones_like", "tri", "tril", "tril_indices",
         "tril_indices_from", "triu", "triu_indices", "triu_indices_from", "vander", "zeros_like",
     ),
-    "array_core": ("normalize_chunks", "shuffle", "unify_chunks"),
-    "array_differences": ("coarsen", "diff", "ediff1d", "gradient"),
-    "array_elementwise": (
+    "core": ("normalize_chunks",),
+    "differences": ("coarsen", "diff", "ediff1d", "gradient"),
+    "elementwise": (
         "angle", "around", "astype", "choose", "clip", "fix", "frompyfunc", "i0", "imag",
         "isclose", "iscomplex", "isneginf", "isnull", "isposinf", "isreal", "nan_to_num", "notnull",
         "piecewise",
         "real", "round", "select", "sinc", "unify_chunks", "where",
     ),
-    "array_gufunc": ("apply_gufunc", "as_gufunc", "gufunc"),
-    "array_indexing": ("shuffle", "take"),
-    "array_join": ("append", "block", "concatenate", "dstack", "hstack", "stack", "vstack"),
-    "array_lib": ("sliding_window_view",),
-    "array_order": (
+    "gufunc": ("apply_gufunc", "as_gufunc", "gufunc"),
+    "indexing": ("shuffle", "take"),
+    "join": ("append", "block", "concatenate", "dstack", "hstack", "stack", "vstack"),
+    "lib": ("sliding_window_view",),
+    "order": (
         "median", "nanmedian", "nanpercentile", "nanquantile", "percentile", "quantile",
     ),
-    "array_numpy": (
+    "numpy": (
         "array", "array_equiv", "array_split", "column_stack", "cross", "diagflat", "dsplit",
         "geomspace", "histogram_bin_edges", "hsplit", "interp", "intersect1d", "iscomplexobj",
         "isrealobj", "kron", "logspace", "polyval", "resize", "setdiff1d", "setxor1d", "split",
         "trapezoid", "vsplit",
     ),
-    "array_overlap": ("map_overlap", "trim_overlap"),
-    "array_products": (
+    "overlap": ("map_overlap", "trim_overlap"),
+    "products": (
         "dot", "einsum", "inner", "matmul", "outer", "tensordot", "vdot",
     ),
-    "array_rechunk": ("rechunk",),
-    "array_reduction": ("cumreduction", "reduction"),
-    "array_reductions": (
+    "rechunk": ("rechunk",),
+    "reduction": ("cumreduction", "reduction"),
+    "reductions": (
         "all", "allclose", "amax", "amin", "any", "apply_over_axes", "argmax", "argmin",
         "argtopk", "array_equal", "average", "count_nonzero", "cumprod", "cumsum", "max", "mean",
         "min", "moment", "push", "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean",
         "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "prod", "ptp", "std", "sum", "topk",
         "var",
     ),
-    "array_shape": (
+    "shape": (
         "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_to",
         "expand_dims", "moveaxis", "ndim", "ravel", "reshape", "rollaxis", "shape", "squeeze",
         "swapaxes", "transpose",
     ),
-    "array_storage": (
-        "asanyarray", "from_delayed", "from_npy_stack", "from_zarr", "to_delayed",
+    "creation": ("arange", "full", "ones", "zeros"),
+    "storage": (
+        "asanyarray", "asarray", "from_array", "from_delayed", "from_npy_stack", "from_zarr", "to_delayed",
     ),
-    "array_search": (
+    "search": (
         "apply_along_axis", "argwhere", "digitize", "flatnonzero", "isin", "nonzero",
         "ravel_multi_index", "searchsorted", "unravel_index",
     ),
-    "array_standard": (
+    "standard": (
         "__array_namespace_info__", "argsort", "can_cast", "concat", "cumulative_prod",
         "cumulative_sum", "finfo", "from_dlpack", "iinfo", "isdtype", "matrix_transpose",
         "permute_dims", "result_type", "sort", "take_along_axis", "unique_all", "unique_counts",
         "unique_inverse", "unique_values", "unstack", "vecdot",
     ),
-    "array_statistics": (
+    "statistics": (
         "bincount", "corrcoef", "cov", "histogram", "histogram2d", "histogramdd", "union1d",
         "unique",
     ),
-    "array_writing": ("store", "to_hdf5", "to_npy_stack", "to_zarr"),
+    "writing": ("store", "to_hdf5", "to_npy_stack", "to_zarr"),
 }  # fmt: skip
-_HOMES |= {name: home for home, names in _GROUPS.items() for name in names}
 
 # NumPy's own functions, which an Array answers lazily, and its constants and types.
 _NUMPY = (
@@ -106,34 +95,23 @@ _NUMPY = (
 )  # fmt: skip
 
 _MODULES = {
-    "core": "array_core",
-    "fft": "array_fft",
-    "lib": "array_lib",
-    "linalg": "array_linalg",
-    "ma": "array_masked",
-    "overlap": "array_overlap",
-    "random": "array_random",
-    "stats": "array_stats",
+    "core": "core",
+    "fft": "fft",
+    "lib": "lib",
+    "linalg": "linalg",
+    "ma": "masked",
+    "overlap": "overlap",
+    "random": "random",
+    "stats": "stats",
 }
 
-__all__ = sorted([*_HOMES, *_MODULES, *_NUMPY])  # noqa: PLE0605
+_HOMES = {
+    name: f"penstock.collections.arrays.{home}" for home, names in _GROUPS.items() for name in names
+}
+_HOMES |= dict.fromkeys(("compute", "persist"), "penstock.collections.base")
+_HOMES |= dict.fromkeys(_NUMPY, "numpy")
+_HOMES |= {name: f"penstock.collections.arrays.{home}:" for name, home in _MODULES.items()}
 
+__all__ = sorted(_HOMES)  # noqa: PLE0605
 
-def __getattr__(name: str) -> Any:
-    import importlib
-
-    if name in _MODULES:
-        value: Any = importlib.import_module(f"penstock.collections.{_MODULES[name]}")
-    elif name in _HOMES:
-        module = importlib.import_module(f"penstock.collections.{_HOMES[name]}")
-        value = getattr(module, name)
-    elif name in _NUMPY:
-        value = getattr(importlib.import_module("numpy"), name)
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(globals(), _HOMES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from penstock._faces import lazy_names
 
 _HOMES = {
     "Bag": "bag",
@@ -12,19 +12,8 @@ _HOMES = {
     "persist": "base",
     "read_text": "bag",
 }
+_HOMES = {name: f"penstock.collections.{home}" for name, home in _HOMES.items()}
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    value = getattr(importlib.import_module(f"penstock.collections.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(globals(), _HOMES)

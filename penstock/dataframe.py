@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from penstock._faces import lazy_names
 
 _HOMES = {
     "Aggregation": "aggregation",
@@ -21,7 +21,7 @@ _HOMES = {
     "pivot_table": "pivoting",
     "qcut": "binning",
     "from_arrow": "in_memory",
-    "from_dask_array": "array_frames",
+    "from_dask_array": "arrays.frames",
     "from_dict": "in_memory",
     "from_pandas": "in_memory",
     "from_source": "creation",
@@ -34,20 +34,9 @@ _HOMES = {
     "to_numeric": "creation",
     "to_timedelta": "creation",
 }
+_HOMES = {name: f"penstock.collections.{home}" for name, home in _HOMES.items()}
 
 __all__ = sorted(_HOMES)
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    importlib.import_module("penstock.collections.frame")  # whatever is made later is known then
-    value = getattr(importlib.import_module(f"penstock.collections.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+# whatever frames give later is known once their module is there
+__getattr__, __dir__ = lazy_names(globals(), _HOMES, before="penstock.collections.frame")

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from xarray.namedarray.parallelcompat import ChunkManagerEntrypoint
 
-from penstock.collections.array import Array
-from penstock.collections.array_blockwise import blockwise, map_blocks
-from penstock.collections.array_core import normalize_chunks, shuffle, unify_chunks
-from penstock.collections.array_creation import layout
-from penstock.collections.array_gufunc import apply_gufunc
-from penstock.collections.array_reduction import cumreduction, reduction
-from penstock.collections.array_storage import from_array
-from penstock.collections.array_writing import store
+from penstock.collections.arrays.array import Array
+from penstock.collections.arrays.blockwise import blockwise, map_blocks
+from penstock.collections.arrays.core import normalize_chunks, shuffle, unify_chunks
+from penstock.collections.arrays.creation import layout
+from penstock.collections.arrays.gufunc import apply_gufunc
+from penstock.collections.arrays.reduction import cumreduction, reduction
+from penstock.collections.arrays.storage import from_array
+from penstock.collections.arrays.writing import store
 from penstock.collections.base import compute as compute_all
 from penstock.collections.base import persist as persist_all
 

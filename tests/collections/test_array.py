@@ -15,7 +15,7 @@ import penstock.array as da
 from penstock.engine.kernels.arrays import TILE_BYTES, ElementwiseProgram, constant, tiles
 from penstock.engine.kernels.chunks import ArraySchema, normalize_chunks, slice_axis
 from penstock.engine.lower import optimise
-from penstock.engine.nodes.array_elementwise import Elementwise
+from penstock.engine.nodes.arrays.elementwise import Elementwise
 from penstock.engine.plan import walk
 from penstock.errors import MemoryLimitError, SchemaError, UnsupportedError
 from penstock.scheduler import current_pool

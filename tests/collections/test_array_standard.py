@@ -12,7 +12,7 @@ import pytest
 
 import penstock
 import penstock.array as da
-from penstock.collections.array_picture import picture_of
+from penstock.collections.arrays.picture import picture_of
 from penstock.errors import UnsupportedError
 from tests.support.frames import assert_eq
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import penstock.array as da
-from penstock.collections.array_gufunc import parse_signature
+from penstock.collections.arrays.gufunc import parse_signature
 from penstock.errors import SchemaError, UnsupportedError
 from tests.support.frames import assert_eq
 

@@ -25,7 +25,7 @@ class ArrayMixin:
         -------
         Array
         """
-        return import_module("penstock.collections.array_frames").array_of(self, lengths)
+        return import_module("penstock.collections.arrays.frames").array_of(self, lengths)
 
     to_array = to_dask_array
 

@@ -1,0 +1,1 @@
+"""What `penstock.array` gives: `Array` and the functions on it, by topic."""

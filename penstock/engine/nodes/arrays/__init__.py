@@ -1,0 +1,1 @@
+"""Operations on arrays: one operation, one node class."""
