@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from penstock.engine.kernels.arrays import Step
-from penstock.engine.nodes.array_elementwise import Elementwise
+from penstock.engine.nodes.arrays.elementwise import Elementwise
 from penstock.engine.plan import ArrayNode, Node, keep_line, walk
 
 

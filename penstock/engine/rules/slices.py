@@ -9,10 +9,10 @@ from collections import Counter
 from dataclasses import replace
 from functools import partial
 
-from penstock.engine.nodes.array_elementwise import Elementwise
-from penstock.engine.nodes.array_slice import SliceArray
-from penstock.engine.nodes.array_storage import FromArray
-from penstock.engine.nodes.array_take import TakeArray
+from penstock.engine.nodes.arrays.elementwise import Elementwise
+from penstock.engine.nodes.arrays.slice import SliceArray
+from penstock.engine.nodes.arrays.storage import FromArray
+from penstock.engine.nodes.arrays.take import TakeArray
 from penstock.engine.plan import ArrayNode, Node, keep_line, transform, walk
 
 _WHOLE = (None, None, None)
