@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -57,6 +58,9 @@ def prepare(folder: Path, scale: float) -> SimpleNamespace:
     return SimpleNamespace(
         rows=rows,
         tasks=max(1, round(TASKS * scale)),
+        side=max(1, round(20_000 * scale**0.5)),
+        columns=max(1000, round(1_000_000 * scale)),
+        order=max(10, round(6_000 * scale ** (1 / 3))),
         csv=str(files["csv"]),
         parquet=str(files["parquet"]),
         zones=str(place / "taxi_zone_lookup.csv"),
@@ -79,6 +83,37 @@ def prepare_more(inputs: SimpleNamespace, kind: str, scale: float) -> None:
         if not path.exists():
             _compress(Path(inputs.csv), path, round(GZ_BYTES * scale))
         inputs.gz = str(path)
+    elif kind == "hdf5":
+        rows = max(10, round(20_000 * scale))
+        folder = place.parent / f"hdf5-{rows}"
+        if not (folder / "myfile.hdf5").exists():
+            options = ["--rows", str(rows), "--columns", "2000", "--compression", "gzip"]
+            argv = [sys.executable, str(GENERATOR), "hdf5", *options, "--output", str(folder)]
+            subprocess.run(argv, check=True)
+        inputs.hdf5 = str(folder / "myfile.hdf5")
+    elif kind == "zarr":
+        side = inputs.side
+        inputs.thickness = max(1, side // 100)
+        path = place.parent / f"rows-{side}.zarr"
+        if not path.exists():
+            _random_rows(path, side, inputs.thickness)
+        inputs.zarr = str(path)
+
+
+def _random_rows(target: Path, side: int, thickness: int) -> None:
+    """Write a square of random floats in chunks of whole rows."""
+    import numpy as np
+    import zarr
+
+    temporary = target.with_name(f".{target.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    square = zarr.create_array(
+        temporary, shape=(side, side), chunks=(thickness, side), dtype="float64"
+    )
+    random = np.random.default_rng(0)
+    for start in range(0, side, thickness):
+        square[start : start + thickness] = random.random((min(thickness, side - start), side))
+    temporary.rename(target)
 
 
 def _compress(csv: Path, target: Path, most: int) -> None:
@@ -92,8 +127,10 @@ def _compress(csv: Path, target: Path, most: int) -> None:
 
 def warm(inputs: SimpleNamespace, kind: str | None) -> None:
     """Read the files once, so that no engine pays for the disk before the others."""
-    names = {None: ("csv", "parquet", "zones"), "facts": ("facts", "keys"), "gz": ("gz",)}[kind]
-    for path in (getattr(inputs, name) for name in names):
+    names = {None: ("csv", "parquet", "zones"), "facts": ("facts", "keys")}.get(kind, (kind,))
+    paths = [Path(getattr(inputs, str(name))) for name in names]
+    files = [file for path in paths for file in (path.rglob("*") if path.is_dir() else [path])]
+    for path in (file for file in files if file.is_file()):
         with open(path, "rb", buffering=0) as file:
             while file.read(1 << 22):
                 pass

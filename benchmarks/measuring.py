@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from answers import difference, parquet_summary
+from answers import difference, parquet_summary, zarr_summary
 
 from penstock.config import parse_bytes
 from tests.support.cgroup import run_in_cgroup, run_measured
@@ -122,7 +122,10 @@ def _run(
     answer = given_back["answer"]
     if output.exists():
         try:
-            answer = parquet_summary(output, getattr(scenario, "SORTED_BY", None))
+            if getattr(scenario, "OUTPUT", None) == "zarr":
+                answer = zarr_summary(output)
+            else:
+                answer = parquet_summary(output, getattr(scenario, "SORTED_BY", None))
         except ValueError as error:
             figures.failures.append(str(error))
             return None

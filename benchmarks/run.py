@@ -22,7 +22,7 @@ from penstock.config import parse_bytes  # noqa: E402
 from penstock.errors import PenstockError  # noqa: E402
 from tests.support.cgroup import cgroups_available  # noqa: E402
 
-ENGINES = ("penstock", "polars", "duckdb", "dask")
+ENGINES = ("penstock", "polars", "duckdb", "dask", "cubed")
 
 
 def _listed(known: tuple[str, ...]):

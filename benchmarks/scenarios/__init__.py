@@ -9,6 +9,7 @@ A module has
   rows, or something of pandas. A function that writes to ``output`` returns nothing;
 - optionally ``INPUT``: the attribute of the inputs that it needs made, when it is not trips;
 - optionally ``CGROUP`` and ``MEMORY_LIMIT``: what each process gets, unless the command says else;
+- optionally ``OUTPUT``: ``zarr`` when that is what it writes, not Parquet;
 - optionally ``UNIT``, when its functions return `Timed`; ``LIMIT``, what Penstock's own figure must
   not exceed; ``SORTED_BY``, the column whose order in ``output`` is checked.
 
@@ -24,6 +25,14 @@ LIMITED = (
     "median_nunique",
     "nunique_many",
     "gz_to_parquet",
+    "array_rechunk",
+)
+
+ARRAYS = (
+    "array_exp_sum",
+    "array_small_chunks",
+    "array_subtract_mean",
+    "array_matmul",
 )
 
 NAMES = (
@@ -36,6 +45,7 @@ NAMES = (
     "import_package",
     "import_reader",
     "small_tasks",
+    *ARRAYS,
     *LIMITED,
 )
 

@@ -14,12 +14,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from answers import difference, parquet_summary
+from answers import difference, parquet_summary, zarr_summary
 from inputs import prepare, prepare_more, private
 from scenarios import NAMES
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-ENGINES = ("penstock", "polars", "duckdb", "dask")
+ENGINES = ("penstock", "polars", "duckdb", "dask", "cubed")
 DRIVER = """
 import json, pathlib, sys, traceback
 sys.path.insert(0, sys.argv[1])
@@ -73,7 +73,9 @@ def assert_agree(scenario, ours, theirs):
     if hasattr(scenario, "UNIT"):
         assert first["figure"] > 0
         assert second["figure"] > 0
-    if (ours / "output.parquet").exists():
+    if getattr(scenario, "OUTPUT", None) == "zarr":
+        answers = [zarr_summary(place / "output.parquet") for place in (ours, theirs)]
+    elif (ours / "output.parquet").exists():
         sorted_by = getattr(scenario, "SORTED_BY", None)
         answers = [parquet_summary(place / "output.parquet", sorted_by) for place in (ours, theirs)]
         assert len(answers[0]) == {"many_groups": 3, "sort_real": 7}.get(ours.parent.name, 17)
