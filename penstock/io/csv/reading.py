@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from penstock.errors import ParseError, TypeConflictError
 from penstock.io.csv import types
+from penstock.io.csv.projection import narrowed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,21 +131,45 @@ def _parse_arrow(
     data: pa.Buffer, columns: Sequence[Column], width: int, dialect: Dialect, marks: Marks
 ) -> pa.Table | None:
     """Return the table, or None where Arrow's parser cannot tell what pandas would."""
-    import pyarrow.csv as pacsv
-
-    chosen = columns or [Column(0, pa.field("0", pa.string()))]
-    column_types: dict[str, pa.DataType] = {}
-    for column in chosen:
+    for column in columns:
         kind = column.field.type
         if pa.types.is_timestamp(kind) and not types.arrow_reads_dates(column.date_format):
             return None
+    wanted = sorted({column.position for column in columns}) or [0]
+    narrow = narrowed(data, wanted, width, dialect, dialect.quotes and marks.quotes)
+    if narrow is not None:
+        table = _read_arrow(narrow.data, columns, wanted, dialect, marks, blanks=False)
+        if table is not None and table.num_rows == narrow.records:
+            return table
+        # What is wrong shows, with its place, in the whole records.
+    if width == 1 and _has_blank_with_spaces(data):
+        return None
+    return _read_arrow(data, columns, range(width), dialect, marks)
+
+
+def _read_arrow(
+    data: pa.Buffer,
+    columns: Sequence[Column],
+    fields: Sequence[int],
+    dialect: Dialect,
+    marks: Marks,
+    blanks: bool = True,
+) -> pa.Table | None:
+    """Return the table of records that hold `fields` of those in the file.
+
+    A blank line is no record if `blanks`; otherwise it is one whose only field is empty.
+    """
+    import pyarrow.csv as pacsv
+
+    chosen = columns or [Column(fields[0], pa.field("0", pa.string()))]
+    column_types: dict[str, pa.DataType] = {}
+    for column in chosen:
+        kind = column.field.type
         if pa.types.is_dictionary(kind):
             kind = pa.string()
         column_types[str(column.position)] = kind
     integers = any(pa.types.is_integer(kind) for kind in column_types.values())
     if integers and marks.crosses and _has_hex(data):
-        return None
-    if width == 1 and _has_blank_with_spaces(data):
         return None
     true, false = types.bool_texts(dialect)
     missing = bool(dialect.null_values)
@@ -163,7 +188,7 @@ def _parse_arrow(
     quoted = dialect.quotes and marks.quotes
     read = pacsv.ReadOptions(
         use_threads=False,
-        column_names=[str(i) for i in range(width)],
+        column_names=[str(i) for i in fields],
         encoding="utf8" if dialect.codec == "utf-8" else dialect.codec,
     )
     parse = pacsv.ParseOptions(
@@ -171,11 +196,11 @@ def _parse_arrow(
         quote_char=dialect.quotechar if quoted else False,
         double_quote=dialect.doublequote,
         newlines_in_values=quoted,
-        ignore_empty_lines=True,
+        ignore_empty_lines=blanks,
     )
     # In pieces the buffers of the parser stay small, but the columns must be joined. And with
     # quotes Arrow would look at every byte in an extra pass, to find where records end.
-    pieces = not quoted and data.size > _PIECE and len(column_types) * 2 <= width
+    pieces = not quoted and data.size > _PIECE and len(column_types) * 2 <= len(fields)
     sizes = [_PIECE, data.size + 1] if pieces else [data.size + 1]
     table = None
     for read.block_size in sizes:

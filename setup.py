@@ -1,0 +1,21 @@
+"""The extension module; everything else about the package stands in pyproject.toml.
+
+It is optional: without it, as where there is no compiler, everything works, only slower. One
+build serves every CPython from 3.11 on.
+"""
+
+from setuptools import Extension, setup
+
+setup(
+    ext_modules=[
+        Extension(
+            "penstock.io.csv._fields",
+            ["penstock/io/csv/_fields.c"],
+            define_macros=[("Py_LIMITED_API", "0x030B0000")],
+            extra_compile_args=["-O3"],
+            py_limited_api=True,
+            optional=True,
+        )
+    ],
+    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+)
