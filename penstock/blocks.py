@@ -86,22 +86,35 @@ def one_chunk(table: pa.Table) -> pa.Table:
 
     if all(column.num_chunks == 1 for column in table.columns):
         return table
-    columns = [_single_chunk(column) for column in table.columns]
+    columns = [single_chunk(column) for column in table.columns]
     if not columns:
         return table
     return pa.Table.from_arrays(columns, schema=table.schema)
 
 
-def _single_chunk(column: pa.ChunkedArray) -> pa.Array:
+def single_chunk(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return `column` as one array, with one dictionary if it is dictionary-encoded.
+
+    Nothing is copied where it is one array already. Texts of more than 2 GB together become
+    ``large_string``.
+    """
     import pyarrow as pa
 
+    if not isinstance(column, pa.ChunkedArray):
+        return column
     if column.num_chunks == 1:
         return column.chunk(0)
-    if column.num_chunks == 0:
-        return pa.array([], type=column.type)
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        if column.num_chunks == 0:
+            none = pa.array([], kind.index_type), pa.array([], kind.value_type)
+            return pa.DictionaryArray.from_arrays(*none, ordered=kind.ordered)
+        column = column.unify_dictionaries()
+    elif column.num_chunks == 0:
+        return pa.array([], type=kind)
     combined = column.combine_chunks()
-    if isinstance(combined, pa.ChunkedArray):  # more than 2 GB of strings in one column
-        return pa.concat_arrays(combined.cast(_large(column.type)).chunks)
+    if isinstance(combined, pa.ChunkedArray):  # more than 2 GB of text
+        return pa.concat_arrays(combined.cast(_large(kind)).chunks)
     return combined
 
 

@@ -1,7 +1,7 @@
-"""The command line: ``penstock convert``, ``info`` and ``head``.
+"""The command line: ``penstock convert``, ``compact``, ``info`` and ``head``.
 
 Here are arguments, printing and exit codes; the work is in
-`penstock.collections.conversion`, imported when a command runs.
+`penstock.collections.conversion` and `compacting`, imported when a command runs.
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from penstock.collections.compacting import Compaction
     from penstock.collections.conversion import Conversion, Preview
 
 _FAILED, _INTERRUPTED, _TERMINATED = 1, 130, 143
 _HARMLESS = ("endpoint_url", "region_name", "anon", "profile", "use_ssl", "verify", "version_aware")
 _SECRETS = "penstock.secrets"
 _DEBUG = "penstock.debug"
+_FILE = ".parquet"
 
 
 class _Terminated(KeyboardInterrupt):
@@ -173,7 +175,7 @@ def _storage(ctx: click.Context, parameter: click.Parameter, value: tuple[str, .
 def _addresses(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
     """Remember what in an address must not be shown: user, password, signature."""
     secrets = ctx.meta.setdefault(_SECRETS, [])
-    for address in (value,) if isinstance(value, str) else value:
+    for address in (value,) if isinstance(value, str) else value or ():
         _, remote, rest = address.partition("://")
         account = rest.partition("/")[0].rpartition("@")[0]
         signature = address.partition("?")[2] if address.startswith("http") else ""
@@ -339,6 +341,52 @@ def convert(src: tuple[str, ...], dst: str, **options: Any) -> None:
 
 
 @main.command()
+@click.argument("src", callback=_addresses)
+@click.argument("dst", required=False, callback=_addresses)
+@click.option("--file-size", default="128MB", show_default=True, metavar="SIZE", callback=_size,
+              help="Bytes of the rows of one file in memory; files are smaller.")  # fmt: skip
+@click.option("--compression", metavar="CODEC", help="snappy, zstd, lz4, gzip, brotli, none; by "
+              "default as in SRC.")  # fmt: skip
+@click.option("--partition-on", multiple=True, metavar="A,B", callback=_names,
+              help="Columns that become key=value folders; by default as in SRC. "
+              "Repeatable.")  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace DST when everything is written.")
+@click.option("--memory-limit", "-m", metavar="SIZE", help="Most memory of the process, "
+              "e.g. 480MB, or a share such as 0.5.")  # fmt: skip
+@click.option("--num-workers", type=click.IntRange(min=1), help="Tasks run at once.")
+@click.option("--storage-option", multiple=True, metavar="KEY=VALUE", callback=_storage,
+              help="For the filesystem, e.g. endpoint_url=http://127.0.0.1:8333. Never echoed. "
+              "Repeatable.")  # fmt: skip
+@click.option("--progress/--no-progress", default=None, help="Show progress; by default in a "
+              "terminal only.")  # fmt: skip
+@click.option("--debug", is_flag=True, expose_value=False, callback=_debug,
+              help="Show the traceback of an error.")  # fmt: skip
+def compact(src: str, dst: str | None, **options: Any) -> None:
+    """Write the Parquet files of SRC again as fewer larger ones, to the directory DST.
+
+    Without DST, the directory SRC itself is replaced when everything is written. Rows keep
+    their order, and key=value folders stay.
+    """
+    if dst is None and any(sign in src for sign in "*?["):
+        raise click.UsageError("SRC is a pattern, which cannot be replaced: give DST")
+    if (src.endswith(_FILE) and dst is None) or (dst or "").endswith(_FILE):
+        raise click.UsageError("compact writes a directory of files: for one file use convert")
+    with _settings(options):
+        from penstock.collections.compacting import compact_files
+
+        done = compact_files(
+            src,
+            src if dst is None else dst,
+            mode="overwrite" if dst is None or options["overwrite"] else "error",
+            file_size=options["file_size"],
+            compression=options["compression"],
+            partition_on=list(options["partition_on"]) or None,
+            storage_options=options["storage_option"] or None,
+        )
+    _print_compaction(done)
+
+
+@main.command()
 @click.argument("src", nargs=-1, required=True, callback=_addresses)
 @click.option("--count", is_flag=True, help="Read SRC to count its rows where they are not known.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -406,6 +454,16 @@ def _print_summary(done: Conversion) -> None:
                f"({done.target_format})")  # fmt: skip
     click.echo(f"in {done.seconds:.2f} s, peak memory {format_bytes(done.peak_memory)} of "
                f"{format_bytes(done.memory_limit)}, {format_bytes(done.spilled)} spilled")  # fmt: skip
+
+
+def _print_compaction(done: Compaction) -> None:
+    from penstock.config import format_bytes
+
+    click.echo(f"rows     {done.rows:,}")
+    click.echo(f"before   {_count(done.files_before, 'file')}, {format_bytes(done.bytes_before)}")
+    click.echo(f"after    {_count(done.files_after, 'file')}, {format_bytes(done.bytes_after)}")
+    click.echo(f"in {done.seconds:.2f} s, peak memory {format_bytes(done.peak_memory)} of "
+               f"{format_bytes(done.memory_limit)}")  # fmt: skip
 
 
 def _print_facts(found: Mapping[str, Any]) -> None:

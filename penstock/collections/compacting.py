@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from typing import Any
 
 from penstock.collections.creation import read_parquet
 from penstock.engine.nodes.sources import ReadFrame
 from penstock.engine.plan import Node, walk
+from penstock.io.registry import source_for
+from penstock.scheduler import Profile
+from penstock.scheduler.limits import peak_resident_bytes
 
 
 def compact(
@@ -79,3 +84,81 @@ def _folders(plan: Node) -> list[str]:
         if isinstance(node, ReadFrame):
             return list(node.source.describe().get("partitions", ()))
     return []
+
+
+@dataclass(frozen=True)
+class Compaction:
+    """What `compact_files` did.
+
+    Attributes
+    ----------
+    rows : int
+    files_before, bytes_before, files_after, bytes_after : int
+        Of the Parquet files read and written.
+    peak_memory, memory_limit : int
+        Resident bytes of the process.
+    """
+
+    rows: int
+    files_before: int
+    bytes_before: int
+    files_after: int
+    bytes_after: int
+    seconds: float
+    peak_memory: int
+    memory_limit: int
+
+
+def compact_files(
+    source: str | list[str],
+    target: str,
+    *,
+    compression: str | None = None,
+    storage_options: dict[str, Any] | None = None,
+    **options: Any,
+) -> Compaction:
+    """Compact as `compact` does, and tell what became of the files.
+
+    Parameters
+    ----------
+    source : str or list of str
+    target : str
+        The source itself to replace it.
+    compression : str, optional
+        Codec; by default the one that the files have, ``"snappy"`` where they have several.
+    storage_options : dict, optional
+    **options
+        As for `compact`.
+
+    Returns
+    -------
+    Compaction
+    """
+    started = time.monotonic()
+    before = _facts(source, storage_options)
+    found = before["codecs"]
+    codec = compression or (found[0] if len(found) == 1 else "snappy")
+    codec = codec.lower()
+    with Profile() as profile:
+        compact(
+            source,
+            target,
+            compression=None if codec in ("none", "uncompressed") else codec,
+            storage_options=storage_options,
+            **options,
+        )
+    after = _facts(target, storage_options)
+    return Compaction(
+        after["rows"],
+        before["files"],
+        before["bytes"],
+        after["files"],
+        after["bytes"],
+        time.monotonic() - started,
+        max(peak_resident_bytes(), profile.peak_memory),
+        profile.memory_limit,
+    )
+
+
+def _facts(paths: str | list[str], storage_options: dict[str, Any] | None) -> dict[str, Any]:
+    return dict(source_for("parquet")(paths, storage_options=storage_options).describe())

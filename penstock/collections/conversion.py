@@ -23,7 +23,7 @@ from penstock.collections.counting import CheckedSink, Tally, UnwrittenSink, cou
 from penstock.collections.creation import from_source
 from penstock.collections.filenames import exists, is_single_file, separator, shown
 from penstock.collections.scalar import Scalar
-from penstock.collections.writing import write_plan
+from penstock.collections.writing import grouped_by_folder, write_plan
 from penstock.config import ConfigError, parse_bytes
 from penstock.engine.expr import Column
 from penstock.engine.lower import optimise
@@ -237,7 +237,7 @@ def convert(reading: Reading, writing: Writing) -> Conversion:
     make_sink = _sink_maker(reading, writing, source)
     tally = Tally()
     sink = CheckedSink(make_sink, tally, shown(writing.path))
-    plan = _writing_plan(reading, source, sink)
+    plan = _writing_plan(reading, source, sink, writing.partition_on)
     with Profile() as profile:
         Scalar(counting(plan, tally), Column("rows")).compute()
     written = _written(sink, writing)
@@ -274,7 +274,7 @@ def preview(reading: Reading, writing: Writing) -> Preview:
     """
     source = _opened(reading)
     sink = _sink_maker(reading, writing, source)()
-    node = _writing_plan(reading, source, UnwrittenSink(sink))
+    node = _writing_plan(reading, source, UnwrittenSink(sink), writing.partition_on)
     pool = current_pool()
     workers = int(config.get("num-workers") or available_cpus())
     with lowered([node], Options(), None) as ready:
@@ -472,8 +472,13 @@ def _stored_index(reading: Reading, source: Source, target_format: str) -> tuple
     return tuple(name for name in getattr(source, "pandas_index", ()) if isinstance(name, str))
 
 
-def _writing_plan(reading: Reading, source: Source, sink: Sink) -> Write:
+def _writing_plan(
+    reading: Reading, source: Source, sink: Sink, partition_on: Sequence[str] = ()
+) -> Write:
     plan: FrameNode = _frame(source, reading).plan
+    if partition_on:
+        columns = tuple(plan.schema.column(name) for name in partition_on)
+        plan = grouped_by_folder(plan, columns, shuffle=None, file_bytes=None)
     index = _stored_index(reading, source, sink.format)
     if index:
         names = tuple(None if name.startswith("__index_level_") else name for name in index)

@@ -147,7 +147,9 @@ class DataFrame(
     # -- results --------------------------------------------------------------
 
     def _finalize(self, blocks: list[pa.Table], dtype_backend: str | None = None) -> pd.DataFrame:
-        return self._schema.to_pandas(self._gathered(blocks), dtype_backend)
+        from penstock.collections.gathering import gathered_in_pandas
+
+        return gathered_in_pandas(self._schema, blocks, dtype_backend)
 
     def __repr__(self) -> str:
         columns = ", ".join(f"{label}: {kind}" for label, kind in self.dtypes.items())
@@ -310,11 +312,33 @@ class DataFrame(
             )
         return self.map_partitions(_apply_rows, function, args, kwargs, meta=meta, _rowwise=True)
 
-    def describe(self, percentiles: Any = None, include: Any = None) -> Any:
-        """Return count, mean, std, min, exact quantiles and max of the numeric columns."""
-        from penstock.collections.quantiles import describe
+    def describe(self, percentiles: Any = None, include: Any = None, exclude: Any = None) -> Any:
+        """Return a summary of the columns: with exact quantiles of numbers and times.
 
-        return describe(self, percentiles)
+        Parameters
+        ----------
+        percentiles : sequence of float, optional
+            Between 0 and 1; the quartiles by default.
+        include, exclude : "all", dtype or list of dtypes, optional
+            Columns by dtype as in `select_dtypes`; by default numbers and times, or all where
+            there are none. Of other columns it tells the distinct values and the most frequent.
+
+        Returns
+        -------
+        Describe
+            Computes to a pandas.DataFrame.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import penstock.dataframe as dd
+        >>> zones = dd.from_pandas(pd.DataFrame({"zone": ["a", "b", "a"]}), npartitions=2)
+        >>> zones.describe().compute().loc["top"].tolist()
+        ['a']
+        """
+        from penstock.collections.describing import describe
+
+        return describe(self, percentiles, include, exclude)
 
     def to_parquet(
         self,

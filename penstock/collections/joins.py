@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from penstock.collections.base import noted
+from penstock.collections.beside import beside, named
 from penstock.collections.framelike import FrameLike
 from penstock.collections.in_memory import from_pandas
 from penstock.collections.kinds import is_kind, new_frame
@@ -14,11 +15,11 @@ from penstock.collections.mapping import collection_of
 from penstock.collections.rows import labelled
 from penstock.engine.kernels.concat import common_type
 from penstock.engine.kernels.convert import nullable_dtype
-from penstock.engine.nodes.concat import Concat, SideBySide
+from penstock.engine.nodes.concat import Concat
 from penstock.engine.nodes.join import Columns, Join
 from penstock.engine.nodes.numbering import RowPositions
 from penstock.engine.nodes.select import ResetIndex, SetIndex, project
-from penstock.engine.nodes.sort import in_order
+from penstock.engine.nodes.sort import Sort, in_order
 from penstock.engine.schema import FrameSchema, unique_names
 from penstock.errors import SchemaError, UnsupportedError
 
@@ -46,6 +47,7 @@ def merge(
     indicator: bool | str = False,
     validate: str | None = None,
     broadcast: bool | None = None,
+    sort: bool = False,
 ) -> Any:
     """Join two frames on equal keys; see `DataFrame.merge`."""
     how = _DASK_HOW.get(how, how)
@@ -63,19 +65,30 @@ def merge(
     )  # fmt: skip
     if how == "right":
         right_plan = RowPositions(in_order(right_plan))
-    elif how != "outer":  # whose rows are ordered by key
+    elif how not in ("outer", "cross"):  # whose rows come ordered: by key, or as on the left
         left_plan = RowPositions(in_order(left_plan))
     mark = "_merge" if indicator is True else indicator or None
     node: FrameNode = Join(
         left_plan, right_plan, on_left, on_right, left_columns, right_columns, how,
         mark, validate, broadcast,
     )  # fmt: skip
-    node = in_order(node) if how == "outer" else node
+    if how == "outer":
+        node = in_order(node)
+    elif sort and how != "cross":
+        node = _by_keys(node, on_right if how == "right" else on_left,
+                        right_columns if how == "right" else left_columns)  # fmt: skip
     if keep_index:
         node = _with_common_index(node, left, right, on_left, left_columns)
     elif left_index or right_index:
         node = _with_index_of(node, right if left_index else left, how, left_index)
     return new_frame(noted(node))
+
+
+def _by_keys(node: FrameNode, keys: tuple[str, ...], columns: Columns) -> FrameNode:
+    """Return the joined rows ordered by their keys, and as they were where these are equal."""
+    names = {source: name for source, name, _ in columns}
+    by = (*(names[key] for key in keys), *node.schema.order)
+    return Sort(node, by, (True,) * len(by))
 
 
 def as_frame(value: Any) -> Any:
@@ -244,7 +257,12 @@ def _with_index_of(node: FrameNode, side: Any, how: str, left_index: bool) -> Fr
 
 
 def concat(
-    frames: Sequence[Any], axis: Any = 0, join: str = "outer", ignore_index: bool = False
+    frames: Sequence[Any],
+    axis: Any = 0,
+    join: str = "outer",
+    ignore_index: bool = False,
+    *,
+    sort: bool | None = None,
 ) -> Any:
     """Put frames after each other (axis 0) or side by side (axis 1).
 
@@ -252,21 +270,53 @@ def concat(
     ----------
     frames : sequence of DataFrame or Series
     axis : {0, 1}
-        1 needs frames with the same rows.
+        With 1, rows with the same labels meet.
     join : {"outer", "inner"}
-        All columns, or those that every frame has.
+        All columns (with axis 1: rows), or those that every frame has.
     ignore_index : bool
-        Label the rows 0, 1, 2, ...
+        Label the rows (with axis 1: the columns) 0, 1, 2, ...
+    sort : bool, optional
+        With axis 1 and an outer join, order the rows by their labels; by default, as in pandas,
+        where these are times, and otherwise in the order in which labels first appear.
 
     Returns
     -------
     DataFrame or Series
+
+    Raises
+    ------
+    SchemaError
+        With axis 1, when a label occurs twice in a frame and the frames have other rows
+        (found when computing).
+
+    Notes
+    -----
+    Frames made from one another without dropping or moving rows are put side by side as they
+    are; other ones are joined on their index, through an exchange.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import penstock.dataframe as dd
+    >>> fares = dd.from_pandas(pd.Series([5, 7], index=["a", "b"], name="fare"), npartitions=1)
+    >>> tips = dd.from_pandas(pd.Series([1, 2], index=["b", "c"], name="tip"), npartitions=1)
+    >>> dd.concat([fares, tips], axis=1, join="inner").compute()
+       fare  tip
+    b     7    1
     """
     members = list(frames)
     if not members:
         raise ValueError("no objects to concatenate")
+    if join not in ("outer", "inner"):
+        raise ValueError(f"concat: join must be 'outer' or 'inner', not {join!r}")
     if axis in (1, "columns"):
-        return _beside(members)
+        plans = [as_frame(member).plan for member in named(members)]
+        return beside(plans, join, ignore_index, sort)
+    if sort:
+        raise UnsupportedError(
+            "concat(sort=True) would order the columns; choose them in that order afterwards: "
+            "frame[sorted(frame.columns)]"
+        )
     is_series = all(is_kind(member, "Series") for member in members)
     names = {member.name for member in members} if is_series else set()
     if is_series and len(names) > 1:
@@ -334,20 +384,3 @@ def _with_missing(field: pa.Field) -> pa.Field:
 
     plain = pa.types.is_integer(field.type) and nullable_dtype(field) is None
     return pa.field(field.name, pa.float64()) if plain else field
-
-
-def _beside(members: list[Any]) -> Any:
-    lazies = [as_frame(member) for member in members]
-    first = lazies[0].plan
-    if any(lazy.plan.grid is not first.grid for lazy in lazies):
-        raise UnsupportedError(
-            "concat(axis=1) needs frames with the same rows; join them on their index instead"
-        )
-    plans = tuple(lazy.plan for lazy in lazies)
-    taken = list(first.schema.index + first.schema.order)
-    columns = []
-    for plan in plans:
-        names = unique_names([*taken, *plan.schema.columns])[len(taken) :]
-        taken += names
-        columns.append(tuple(zip(plan.schema.columns, names, plan.schema.labels, strict=True)))
-    return new_frame(noted(SideBySide(plans, tuple(columns))))

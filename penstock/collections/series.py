@@ -144,7 +144,9 @@ class Series(
     # -- results --------------------------------------------------------------
 
     def _finalize(self, blocks: list[pa.Table], dtype_backend: Any = None) -> pd.Series:
-        frame = self._schema.to_pandas(self._gathered(blocks), dtype_backend)
+        from penstock.collections.gathering import gathered_in_pandas
+
+        frame = gathered_in_pandas(self._schema, blocks, dtype_backend)
         series = frame.iloc[:, 0]
         series.name = self.name
         return series
@@ -266,7 +268,7 @@ class Series(
 
     def describe(self, percentiles: Any = None) -> Any:
         """Return count, mean, std, min, quantiles and max."""
-        from penstock.collections.quantiles import describe
+        from penstock.collections.describing import describe
 
         return describe(self, percentiles)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from penstock.blocks import single_chunk
 from penstock.engine.expr import CONSTANT, Call, Column, Expr, Literal
 from penstock.engine.kernels.convert import (
     DTYPE_KEY,
@@ -16,7 +17,7 @@ from penstock.engine.kernels.convert import (
 )
 from penstock.engine.kernels.elementwise import OPS, Value, apply_value
 from penstock.engine.kernels.elementwise.registry import plain_scalar, quietly
-from penstock.engine.kernels.missing import is_missing, one_chunk
+from penstock.engine.kernels.missing import is_missing
 from penstock.errors import UnsupportedError, column_not_found
 
 
@@ -152,7 +153,7 @@ class _Evaluation:
         index = self.table.schema.get_field_index(expr.name)
         if index < 0:
             raise column_not_found(expr.name, self.table.column_names)
-        array = one_chunk(self.table.column(index))
+        array = single_chunk(self.table.column(index))
         return Value(array, nullable_dtype(self.table.schema.field(index)))
 
     def _call(self, expr: Call) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from penstock.engine.fits import input_bytes, needed_bytes, needed_stages, room
 from penstock.engine.lower import lower, optimise
 from penstock.engine.plan import Node
 from penstock.engine.primitives import Lowering
+from penstock.engine.primitives.exchange import exchanged_bytes
 from penstock.scheduler import current_pool
-from penstock.scheduler.graph import Stage
+from penstock.scheduler.graph import Graph, Stage
 
 
 def explain(node: Node) -> str:
@@ -23,15 +25,16 @@ def explain(node: Node) -> str:
         that one task is projected to take, then bytes read and spill expected.
     """
     pool = current_pool()
-    (plan,) = optimise([node], Lowering(pool.budget).block_bytes)
+    (plan,) = optimise([node], Lowering(pool.budget, pool.usual_budget).block_bytes)
     lines = ["plan", *_tree(plan, "  ", set()), "stages"]
-    ready = lower([node], budget=pool.budget)
+    ready = lower([node], budget=pool.budget, usual_budget=pool.usual_budget)
     try:
-        stages = _needed(ready.lowering.graph.stages, ready.lowering.graph.wanted)
-        lines += [f"  {_stage_line(stage)}" for stage in stages]
+        graph = ready.lowering.graph
+        stages = needed_stages(graph)
+        lines += [f"  {_stage_line(stage, graph)}" for stage in stages]
+        exchanged = sum(map(exchanged_bytes, stages))
     finally:
         ready.lowering.close()
-    exchanged = sum(n.nbytes for n in _exchanges(plan))
     spill = max(0, exchanged - pool.budget // 2)
     lines.append(f"memory: limit {_size(pool.limit)}, budget for blocks {_size(pool.budget)}")
     lines.append(f"expected spill: {_size(spill)}")
@@ -52,40 +55,13 @@ def _tree(node: Node, indent: str, seen: set[Node]) -> list[str]:
     return lines
 
 
-def _needed(stages: list[Stage], wanted: object) -> list[Stage]:
-    """Return the stages that the wanted values depend on."""
-    import numpy as np
-
-    bounds = np.array([stage.base for stage in stages])
-    reached: set[int] = set()
-    pending = set(np.searchsorted(bounds, np.asarray(wanted), "right") - 1)
-    while pending:
-        number = pending.pop()
-        if number in reached:
-            continue
-        reached.add(number)
-        used = np.unique(np.searchsorted(bounds, stages[number].indices, "right") - 1)
-        pending |= set(used.tolist()) - reached
-    return [stages[number] for number in sorted(reached)]
-
-
-def _stage_line(stage: Stage) -> str:
-    memory = stage.memory
-    projected = memory.fixed + memory.output
-    return f"{stage.name}: {stage.ntasks} tasks, {_size(projected)} each beside their inputs"
-
-
-def _exchanges(node: Node) -> list[Node]:
-    from penstock.engine.nodes.dedupe import DropDuplicates
-    from penstock.engine.nodes.group_map import GroupMap
-    from penstock.engine.nodes.group_rows import GroupRows
-    from penstock.engine.nodes.group_spread import GroupSpread
-    from penstock.engine.nodes.join import Join
-    from penstock.engine.nodes.sort import Shuffle, Sort
-    from penstock.engine.plan import walk
-
-    kinds = (Sort, Shuffle, Join, DropDuplicates, GroupMap, GroupRows, GroupSpread)
-    return [found for found in walk(node) if isinstance(found, kinds)]
+def _stage_line(stage: Stage, graph: Graph) -> str:
+    inputs, needed = input_bytes(stage, graph), needed_bytes(stage)
+    whole = int(inputs * (1 + stage.memory.input_factor)) + needed
+    count = f"{stage.ntasks} task{'' if stage.ntasks == 1 else 's'}"
+    text = f"{stage.name}: {count}, {_size(whole)} each"
+    text += f" ({_size(inputs)} of it inputs)" if inputs else ""
+    return text + (": MORE THAN THERE IS" if needed > room() else "")
 
 
 def _size(nbytes: float) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from penstock import config
+from penstock.engine.fits import refuse_joins
 from penstock.engine.plan import Node, Results, count_uses, walk
 from penstock.engine.primitives import Blocks, Lowering
 from penstock.engine.rules import rules
@@ -47,16 +48,24 @@ def optimise(nodes: Sequence[Node], block_bytes: int) -> list[Node]:
     return list(plan.results)
 
 
-def lower(nodes: Sequence[Node], *, budget: int, where: str | None = None) -> Lowered:
-    """Return the task graph of `nodes` under `budget` bytes."""
+def lower(
+    nodes: Sequence[Node],
+    *,
+    budget: int,
+    usual_budget: int | None = None,
+    where: str | None = None,
+) -> Lowered:
+    """Return the task graph of `nodes` under `budget` bytes; see `Lowering`."""
     most = config.get("exchange-memory", None)
     lowering = Lowering(
         budget=budget,
+        usual_budget=usual_budget,
         exchange_bytes=None if most is None else config.parse_bytes(most),
         where=where,
     )
     try:
         optimised = optimise(nodes, lowering.block_bytes)
+        refuse_joins(optimised)
         lowering.uses = count_uses(*optimised)
         for node in walk(*optimised):
             lowering.blocks(node)

@@ -146,6 +146,11 @@ class FrameNode(Node):
     def schema(self) -> FrameSchema:
         """Columns, index and hidden order of the blocks."""
 
+    @property
+    def npartitions(self) -> int:
+        """How many blocks the result has: as many as the first input, unless a node says else."""
+        return self.inputs[0].npartitions
+
 
 class ArrayNode(Node):
     """A node whose blocks are arrays, numbered in C order."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from penstock.engine.fits import refuse_results, refuse_stages
 from penstock.engine.lower import Lowered, lower
 from penstock.engine.nodes.sources import ReadFrame
 from penstock.engine.plan import Node, transform, walk
@@ -43,14 +44,33 @@ class Options:
 
 
 @contextmanager
-def lowered(nodes: Sequence[Node], options: Options, where: str | None) -> Iterator[Lowered]:
-    """Lower `nodes` for the machine and limits that `options` and config give."""
+def lowered(
+    nodes: Sequence[Node],
+    options: Options,
+    where: str | None,
+    *,
+    refuse: bool = False,
+    together: bool = False,
+) -> Iterator[Lowered]:
+    """Lower `nodes` for the machine and limits that `options` and config give.
+
+    With `refuse`, a plan that could not run under them is refused; with `together`, so are
+    results that could not be in memory at once.
+    """
     pool = current_pool()
     limit = None if options.memory_limit is None else limit_bytes(options.memory_limit)
     with pool.override(limit):
         if not pool.runs:
             pool.rebase()  # sizes are chosen by what the process takes now
-        result = lower(nodes, budget=pool.budget, where=where)
+        if together:
+            refuse_results(nodes)
+        result = lower(nodes, budget=pool.budget, usual_budget=pool.usual_budget, where=where)
+        try:
+            if refuse:
+                refuse_stages(result.lowering.graph)
+        except BaseException:
+            result.lowering.close()
+            raise
     try:
         yield result
     finally:
@@ -64,7 +84,7 @@ def run(
     options = options or Options()
 
     def attempt(plan: Sequence[Node]) -> list[list[Any]]:
-        with lowered(plan, options, where) as ready:
+        with lowered(plan, options, where, refuse=True, together=True) as ready:
             blocks = execute(ready.lowering.graph, **options.for_scheduler())
             return _regroup(blocks, ready)
 
@@ -78,7 +98,7 @@ def run_persist(
     options = options or Options()
 
     def attempt(plan: Sequence[Node]) -> list[list[Handle]]:
-        with lowered(plan, options, where) as ready:
+        with lowered(plan, options, where, refuse=True) as ready:
             return _regroup(persist(ready.lowering.graph, **options.for_scheduler()), ready)
 
     return _repaired(nodes, attempt)
@@ -97,7 +117,7 @@ def run_stream(
     for _ in range(_MAX_REPAIRS):
         given = False
         try:
-            with lowered([plan], options, where) as ready:
+            with lowered([plan], options, where, refuse=True) as ready:
                 for block in stream(ready.lowering.graph, **options.for_scheduler()):
                     given = True
                     yield block

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.errors import SchemaError, column_not_found
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import pandas as pd
     import pyarrow as pa
@@ -143,22 +143,28 @@ class FrameSchema:
 
     def to_pandas(self, table: pa.Table, dtype_backend: Any = None) -> pd.DataFrame:
         """Return `table` (a block or all rows of this schema) as pandas gives it."""
+        from penstock.engine.kernels.convert import series_from_arrow
+
+        def column(field: pa.Field) -> pd.Series:
+            return series_from_arrow(table.column(field.name), field, dtype_backend=dtype_backend)
+
+        return self.in_pandas(column, table.num_rows)
+
+    def in_pandas(self, column: Callable[[pa.Field], pd.Series], rows: int) -> pd.DataFrame:
+        """Return the pandas frame of this schema whose columns `column` gives one by one.
+
+        Parameters
+        ----------
+        column : callable
+            Gives the values of a field of the data or the index; called once for each.
+        rows : int
+        """
         import pandas as pd
-        import pyarrow as pa
 
-        from penstock.engine.kernels.convert import frame_from_table, series_from_arrow
-
-        data = table.select(list(self.columns))
-        # a dtype that depends on the values may have come out wider than declared
-        found = pa.schema([f.with_type(data.schema.field(f.name).type) for f in self.fields])
-        frame = frame_from_table(data, found, dtype_backend=dtype_backend)
-        if not self.columns:
-            frame = pd.DataFrame(index=pd.RangeIndex(table.num_rows))
+        data = {number: column(field) for number, field in enumerate(self.fields)}
+        frame = pd.DataFrame(data, index=pd.RangeIndex(rows), copy=False)
         frame.columns = self.label_index
-        levels = [
-            series_from_arrow(table.column(f.name), f, dtype_backend=dtype_backend)
-            for f in self.index_fields
-        ]
+        levels = [column(field) for field in self.index_fields]
         if len(levels) == 1:
             frame.index = pd.Index(levels[0]).rename(self.index_names[0])
         elif levels:

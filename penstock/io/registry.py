@@ -13,7 +13,6 @@ import functools
 import importlib
 import os
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import FormatError, UnsupportedError, missing_dependency
@@ -88,6 +87,8 @@ def formats() -> Mapping[str, Format]:
     >>> "parquet" in formats()
     True
     """
+    from importlib.metadata import entry_points
+
     known = {one.name: one for one in BUILTIN}
     for point in entry_points(group=ENTRY_POINT_GROUP):
         known.setdefault(point.name, Format(point.name, (), source=f"entry point:{point.value}"))
@@ -125,6 +126,8 @@ def _loaded(one: Format) -> Format:
 
 @functools.cache
 def _third_party(name: str) -> Any:
+    from importlib.metadata import entry_points
+
     (point, *_) = entry_points(group=ENTRY_POINT_GROUP, name=name)
     return point.load()
 

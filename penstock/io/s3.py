@@ -8,7 +8,6 @@ error instead of a mixture of two versions.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
 import threading
@@ -183,7 +182,6 @@ def is_transient(error: BaseException) -> bool:
     faults = (
         ConnectionError,
         TimeoutError,
-        asyncio.TimeoutError,
         aiohttp.ClientError,
         botocore.exceptions.HTTPClientError,
         botocore.exceptions.ResponseStreamingError,
@@ -219,6 +217,8 @@ def read_ranges(
     count: Callable[[int], None],
 ) -> list[bytes]:
     """Return the bytes of each (offset, length) of one object, fetched side by side."""
+    import asyncio
+
     from fsspec.asyn import sync
 
     async def fetch() -> list[bytes]:
@@ -246,6 +246,8 @@ async def _read_range(
     etag: str | None,
     count: Callable[[int], None],
 ) -> bytes:
+    import asyncio
+
     if length <= 0:
         return b""
     bucket, key = split_key(uri)

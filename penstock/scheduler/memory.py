@@ -40,6 +40,8 @@ HEADROOM_SHARE = 0.08
 
 # Libraries not imported yet will take about this much once they are.
 _LIBRARIES = {"numpy": 14 << 20, "pyarrow": 38 << 20, "pandas": 45 << 20}
+# Of a process with all of them.
+_USUAL_BASELINE = 130 << 20
 
 _SAMPLE_SECONDS = 0.005
 _TRIM_SECONDS = 0.25
@@ -47,6 +49,9 @@ _URGENT_SECONDS = 0.03  # between two trims while resident memory is in the head
 _CONTAINER_SECONDS = 0.1
 _SLACK = 8 << 20
 """Bytes that resident memory may run ahead of the account before anything is done."""
+
+
+_REMEDY = "Raise memory_limit, use a smaller blocksize or chunks, or fewer num_workers"
 
 
 class Holder(Protocol):
@@ -161,6 +166,11 @@ class MemoryPool:
         return max(0, self.limit - self.baseline - pending - self.headroom)
 
     @property
+    def usual_budget(self) -> int:
+        """The budget of a process that has done nothing yet: it follows from the limit alone."""
+        return max(0, self.limit - _USUAL_BASELINE - self.headroom)
+
+    @property
     def reserved(self) -> int:
         """Bytes claimed by running work."""
         return self._reserved
@@ -267,7 +277,7 @@ class MemoryPool:
         with self._changed:
             self._changed.wait(seconds)
 
-    def refusal(self, name: str, nbytes: int) -> MemoryLimitError:
+    def refusal(self, name: str, nbytes: int, remedy: str | None = None) -> MemoryLimitError:
         """Return the error for work `name` that cannot get `nbytes`."""
         holding = self.top()
         if self.overrun:
@@ -277,8 +287,7 @@ class MemoryPool:
             f"{name} needs {format_bytes(nbytes)} of memory, but the budget is "
             f"{format_bytes(self.budget)} (memory_limit {format_bytes(self.limit)}, of which the "
             f"process itself takes {format_bytes(self.baseline)} and {format_bytes(self.headroom)} "
-            f"stay free); held now: {largest or 'nothing'}. Raise memory_limit, use a smaller "
-            "blocksize or chunks, or fewer num_workers"
+            f"stay free); held now: {largest or 'nothing'}. {remedy or _REMEDY}"
         )
 
     # -- the claim of the task that this thread runs ------------------------------

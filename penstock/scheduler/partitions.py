@@ -194,6 +194,7 @@ class PartitionStore:
         """Append one segment to the file of each partition; all or none."""
         starts = np.full(self.npartitions, -1, np.int64)
         offsets = np.array([entry.offsets for entry in tables])
+        row_bytes = sum(entry.held for entry in tables) / max(1, int(offsets[:, -1].sum()))
         directory = spill.directory()
         try:
             for partition in range(self.npartitions):
@@ -210,7 +211,8 @@ class PartitionStore:
                     file = directory.file("partition")
                     with self._lock:
                         self._files[partition] = file
-                before, end = directory.append(file, partial(_write_segment, slices))
+                needed = int(row_bytes * sum(piece.num_rows for piece in slices))
+                before, end = directory.append(file, partial(_write_segment, slices), needed)
                 starts[partition] = before
                 self.spilled_bytes += end - before
         except BaseException:

@@ -6,6 +6,7 @@ import gzip
 import json
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -88,6 +89,24 @@ def test_no_rows_are_a_complete_file(run, trips_csv, tmp_path):
     assert pq.read_metadata(tmp_path / "o.parquet").num_rows == 0
     run("convert", trips_csv, tmp_path / "o.csv", "-w", "fare > 1e9")
     assert (tmp_path / "o.csv").read_text() == "zone,fare,note,year,month\n"
+
+
+def test_rows_of_many_folders_are_brought_together_first(run, tmp_path, monkeypatch):
+    from penstock.collections import writing
+
+    rows = 3000
+    frame = pd.DataFrame({"key": np.arange(rows) % 60, "x": np.arange(rows), "t": "some text"})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    command = ("convert", tmp_path / "a.csv")
+    run(*command, tmp_path / "few", "--partition-on", "key", "--blocksize", "5kB")
+    monkeypatch.setattr(writing, "_MANY_FILES", 100)
+    run(*command, tmp_path / "many", "--partition-on", "key", "--blocksize", "5kB")
+    counts = [len(list((tmp_path / name).rglob("*.parquet"))) for name in ("few", "many")]
+    assert counts[0] > 300
+    assert counts[1] == 60
+    found = pd.read_parquet(tmp_path / "many").astype({"key": "int64"}).sort_values("x")
+    assert_eq(found.reset_index(drop=True)[["key", "x", "t"]], frame)
+    assert "3,000 rows" in run(*command, tmp_path / "again", "--partition-on", "key").stdout
 
 
 def test_partitions_become_folders(run, trips_csv, trips, tmp_path):

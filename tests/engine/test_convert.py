@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.blocks import single_chunk
 from penstock.engine.kernels.convert import (
     DTYPE_KEY,
     array_from_series,
@@ -23,7 +24,7 @@ from penstock.engine.kernels.convert import (
     sort_categories,
     table_from_frame,
 )
-from penstock.engine.kernels.missing import has_nan, is_missing, nan_to_null, null_mask, one_chunk
+from penstock.engine.kernels.missing import has_nan, is_missing, nan_to_null, null_mask
 from penstock.errors import SchemaError, UnsupportedError
 from tests.support.frames import frames
 
@@ -141,7 +142,7 @@ def test_categories_with_a_missing_or_double_category() -> None:
 def test_sorted_categories() -> None:
     blocks = [pd.Series(["b", None, "d"]), pd.Series(["a", "b"])]
     chunks = [array_from_series(block.astype("category")) for block in blocks]
-    array = one_chunk(pa.chunked_array(chunks))
+    array = single_chunk(pa.chunked_array(chunks))
     expected = pd.concat(blocks, ignore_index=True).astype("category")
     pd.testing.assert_series_equal(series_from_arrow(sort_categories(array)), expected)
 

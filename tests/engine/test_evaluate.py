@@ -59,6 +59,11 @@ _OPERATORS = {
 }  # fmt: skip
 
 
+def _is_terabytes(op: str, column: str, other: Any) -> bool:
+    """Whether text is repeated so often that the machine may end the process, pandas' too."""
+    return op == "mul" and column == "s" and isinstance(other, Literal) and other.value == 2**40
+
+
 def _outcome(run: Any) -> Any:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -82,6 +87,8 @@ def test_operators_equal_pandas(op: str, mirrored: bool) -> None:
                 sides.reverse()
             if isinstance(sides[0][1], str) and op == "mod":
                 continue  # formatting of text, not arithmetic
+            if _is_terabytes(op, name, other):
+                continue
             expr = Call(op, (sides[0][0], sides[1][0]))
             expected = _outcome(lambda sides=sides: _OPERATORS[op](sides[0][1], sides[1][1]))
 
@@ -117,6 +124,8 @@ def test_inferred_field_is_the_field(op: str) -> None:
     table = table_from_frame(_FRAME)
     for name in _FRAME:
         for other in [*map(Column, _FRAME), *map(Literal, _LITERALS)]:
+            if _is_terabytes(op, name, other):
+                continue
             expr = Call(op, (Column(name), other))
             found = _outcome(lambda expr=expr: evaluate_many({"r": expr}, table).schema.field("r"))
             if isinstance(found, Exception):

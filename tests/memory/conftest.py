@@ -28,6 +28,16 @@ _READS = {
     "csv_gz": ("facts.csv.gz",),
     "huge_row_group": ("huge",),
     "repeated_text": ("repeated",),
+    **dict.fromkeys(("rolling_time", "resample_mean", "resample_median"), ("series",)),
+    **dict.fromkeys(("ffill", "bfill"), ("series",)),
+    **dict.fromkeys(("asof_small", "asof_large"), ("facts", "series")),
+    **dict.fromkeys(
+        (f"join_{how}" for how in ("outer", "left", "right", "semi", "anti")), ("facts", "partners")
+    ),
+    "join_skewed": ("facts", "tags"),
+    "explode": ("lists",),
+    "compact": ("facts", "small"),
+    "cross": ("facts", "groups"),
 }
 
 

@@ -13,6 +13,7 @@ Each data set is made when it is first asked for. Columns of the facts, for `row
 from __future__ import annotations
 
 import gzip
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 GROUPS = 100
 _PIECE = 500_000
+_SMALL_FILE = 10_000
 _STEP = 7_368_787  # a prime that divides no number of rows used here
 
 
@@ -110,6 +112,49 @@ class Data:
             pq.write_table(
                 pa.table({"id": table["id"], "text": text}), folder / f"{number}.parquet"
             )
+
+    def _series(self, folder: Path) -> None:
+        """Make one row a second, in order: id, at, real, and holes = id in every 1000th row."""
+        folder.mkdir()
+        for number, table in enumerate(self._pieces(["id", "real"])):
+            ids = table["id"].to_numpy()
+            at = pa.array(ids.astype("datetime64[s]"), pa.timestamp("us"))
+            holes = pa.array(ids.astype(float), mask=ids % 1000 != 0)
+            table = table.append_column("at", at).append_column("holes", holes)
+            pq.write_table(table, folder / f"{number}.parquet", use_dictionary=False)
+
+    def _tags(self, folder: Path) -> None:
+        """Make one row for each heavy value of the facts, 0 among them: heavy, tag = heavy + 1."""
+        folder.mkdir()
+        for number, table in enumerate(self._pieces(["heavy"])):
+            heavy = table["heavy"].to_numpy()
+            heavy = heavy[heavy > 0]
+            if number == 0:
+                heavy = np.append(heavy, 0)
+            table = pa.table({"heavy": heavy, "tag": heavy + 1})
+            pq.write_table(table, folder / f"{number}.parquet", use_dictionary=False)
+
+    def _lists(self, folder: Path) -> None:
+        """Make lists of no to three items, each id * 4 + its place: id, items."""
+        folder.mkdir()
+        for number, start in enumerate(range(0, self.rows, _PIECE)):
+            ids = np.arange(start, min(start + _PIECE, self.rows))
+            lengths = ids % 4
+            offsets = np.concatenate([[0], np.cumsum(lengths)])
+            places = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+            items = np.repeat(ids, lengths) * 4 + places
+            lists = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(items))
+            table = pa.table({"id": ids, "items": lists})
+            pq.write_table(table, folder / f"{number}.parquet", use_dictionary=False)
+
+    def _small(self, folder: Path) -> None:
+        """Make the facts as files of 10,000 rows each, numbered in order."""
+        folder.mkdir()
+        numbers = itertools.count()
+        for table in self._pieces():
+            for start in range(0, table.num_rows, _SMALL_FILE):
+                piece = table.slice(start, _SMALL_FILE)
+                pq.write_table(piece, folder / f"{next(numbers)}.parquet")
 
     def _facts_csv(self, path: Path) -> None:
         with path.open("wb") as file:

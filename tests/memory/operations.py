@@ -3,9 +3,9 @@
     python -m tests.memory.operations NAME DATA OUT [watched]
 
 runs operation NAME under the configured limit and prints JSON: the answer where it is a value,
-and, if it is to be watched, how long it took and for each stage by how much the process was seen to take more than was
-accounted for while its tasks ran. No test library is imported here: it would be part of what the
-process takes.
+and, if it is to be watched, how long it took and for each stage by how much the process was seen
+to take more than was accounted for while its tasks ran. No test library is imported here: it
+would be part of what the process takes.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ import resource
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import penstock.dataframe as dd
 from penstock.errors import MemoryLimitError
 from penstock.scheduler import allocators, current_pool, events, limits
+from tests.memory.operations_groups import GroupOperations
+from tests.memory.operations_shape import ShapeOperations
+from tests.memory.operations_windows import WindowOperations
 
 WATCH_SECONDS = 0.004
 
@@ -106,15 +110,8 @@ def file_backed_bytes() -> int:
         return 0
 
 
-class Operations:
+class Operations(WindowOperations, GroupOperations, ShapeOperations):
     """The operations by name; each writes to `out` or returns an answer."""
-
-    def __init__(self, data: Path, out: Path) -> None:
-        self._data = data
-        self.out = str(out / "out")
-
-    def _read(self, name: str = "facts", **options: Any) -> Any:
-        return dd.read_parquet(str(self._data / name), **options)
 
     def filter(self) -> None:
         facts = self._read()
@@ -203,11 +200,39 @@ class Operations:
         return [count, total]
 
     def too_large(self) -> list[str]:
+        return self._refused(self._read().compute)
+
+    def turns_out_too_large(self) -> list[str]:
+        """Compute a result of which nobody knows beforehand how large it is."""
+        facts = self._read()
+        return self._refused(facts[facts["id"] >= 0].compute)
+
+    def group_too_large(self) -> list[str]:
+        """Call a function with a group of all rows: it is refused before any group is made."""
+        facts = self._read()[["id", "real"]]
+        facts["one"] = (facts["id"] > 1000).astype("int64")
+        seen: list[int] = []
+        counts = facts.groupby("one").apply(lambda group: seen.append(len(group)) or len(group))
+        seen.clear()  # what it gives was found on a few rows
+        return [*self._refused(counts.compute), str(len(seen))]
+
+    def _refused(self, call: Callable[[], Any]) -> list[str]:
         try:
-            self._read().compute()
+            call()
         except MemoryLimitError as error:
             return [str(error), str(len(self._read()))]  # and life goes on
-        raise AssertionError("the result was computed")
+        raise AssertionError("it was computed")
+
+    def compute_most(self) -> list[int]:
+        """Compute a result that takes half of what there is for blocks."""
+        facts = self._read()
+        table = facts[facts["group"] < 45][["id", "key"]].compute()
+        return [len(table), int(table["id"].sum()), int(table["key"].sum())]
+
+    def compute_text(self) -> list[int]:
+        facts = self._read()
+        table = facts[facts["group"] < 35][["id", "text"]].compute()
+        return [len(table), int(table["id"].sum()), int(table["text"].str.len().sum())]
 
 
 def main() -> None:

@@ -7,56 +7,23 @@ what follows from how the data were made.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-import duckdb
 import numpy as np
-import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from penstock.io.filesystem import natural_key
+from tests.memory.checks_groups import GroupChecks
+from tests.memory.checks_shape import ALL, ShapeChecks
+from tests.memory.checks_windows import WindowChecks
 from tests.memory.conftest import LIMIT, ROWS, Outcome
 from tests.memory.data import GROUPS, Data
 
 pytestmark = [pytest.mark.memory, pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")]
 
-ALL = ROWS * (ROWS - 1) // 2  # the sum of all ids
 
-
-class Checks:
+class Checks(WindowChecks, GroupChecks, ShapeChecks):
     """What each operation must have given; a method for each."""
-
-    def __init__(self, data: Data, outcome: Outcome) -> None:
-        self._data = data
-        self._folder = outcome.folder
-        self._answer = outcome.report["answer"]
-
-    def _sql(self, query: str) -> Any:
-        """Run a query over {out} and {data sets}; return its only row."""
-        names = {name: f"'{self._data.folder / name}/*.parquet'"
-                 for name in ("facts", "huge", "groups", "partners", "repeated")}  # fmt: skip
-        names["out"] = f"'{self._folder}/out/**/*.parquet'"
-        with duckdb.connect() as connection:
-            connection.execute("set threads = 2")
-            return connection.execute(query.format(**names)).fetchone()
-
-    def _same(self, actual: str, expected: str) -> None:
-        """Assert that two queries give one and the same row."""
-        found, wanted = self._sql(actual), self._sql(expected)
-        assert found == pytest.approx(wanted, rel=1e-9)
-
-    def _written(self, column: str) -> np.ndarray:
-        """Return a column of what was written, in the order of files and rows."""
-        files = sorted((self._folder / "out").glob("*.parquet"), key=lambda p: natural_key(p.name))
-        tables = [pq.ParquetFile(file).read([column]) for file in files]
-        return pa.concat_tables(tables)[column].to_numpy()
-
-    def _ids_in_order(self) -> None:
-        ids = self._written("id")
-        assert len(ids) > 0
-        assert (np.diff(ids) > 0).all()
 
     def filter(self) -> None:
         self._ids_in_order()
@@ -89,10 +56,6 @@ class Checks:
         assert self._sql("select min(text), max(text) from {out}") == self._sql(
             "select min(text), max(text) from {facts}"
         )
-
-    def _is_all(self, columns: str = 'id, key, "group", real, heavy, text') -> None:
-        query = f"select count(*), sum(id), sum(hash({columns})) from "
-        self._same(query + "{out}", query + "{facts}")
 
     def sort_random(self) -> None:
         assert (np.diff(self._written("real")) >= 0).all()
@@ -175,7 +138,7 @@ class Checks:
         assert (file.read(["id"])["id"].to_numpy() == np.arange(ROWS)).all()
 
     def single_csv(self) -> None:
-        table = pa.csv.read_csv(self._folder / "out.csv")
+        table = pyarrow.csv.read_csv(self._folder / "out.csv")
         assert table.column_names == ["id", "group", "text"]
         assert (table["id"].to_numpy() == np.arange(ROWS)).all()
         (total,) = self._sql('select sum("group") from {facts}')
@@ -200,8 +163,31 @@ class Checks:
         for advice in ("to_parquet", "iterate over its blocks", "persist", "memory_limit"):
             assert advice in message
 
+    def turns_out_too_large(self) -> None:
+        self.too_large()
+        assert "the result takes about" in self._answer[0]
 
-OPERATIONS = [name for name in vars(Checks) if not name.startswith("_")]
+    def group_too_large(self) -> None:
+        message, rows, calls = self._answer
+        assert (rows, calls) == (str(ROWS), "0")
+        for advice in ("groupby apply", "those of one key", "memory_limit", "'sum'"):
+            assert advice in message
+
+    def compute_most(self) -> None:
+        query = 'select count(*), sum(id), sum(key) from {facts} where "group" < 45'
+        assert tuple(self._answer) == self._sql(query)
+
+    def compute_text(self) -> None:
+        query = 'select count(*), sum(id), sum(len(text)) from {facts} where "group" < 35'
+        assert tuple(self._answer) == self._sql(query)
+
+
+OPERATIONS = [
+    name
+    for topic in (Checks, WindowChecks, GroupChecks, ShapeChecks)
+    for name in vars(topic)
+    if not name.startswith("_")
+]
 # One for each way of working: stream, exchange and combine, range exchange, hash join, a format
 # that cannot be cut, and the refusal.
 TELLING = {"filter", "groupby_high", "sort_random", "merge_exchange", "csv_gz", "too_large"}

@@ -48,6 +48,7 @@ class CombineMixin(FrameLike):
         npartitions: int | None = None,
         broadcast: bool | None = None,
         shuffle_method: Any = None,
+        sort: bool = False,
     ) -> Any:
         """Join with another frame on equal keys, as `pandas.merge` does.
 
@@ -71,6 +72,8 @@ class CombineMixin(FrameLike):
         broadcast : bool, optional
             Give the right side whole to every block of the left; by default
             when it is small.
+        sort : bool
+            Order the rows by the keys.
 
         Returns
         -------
@@ -82,10 +85,10 @@ class CombineMixin(FrameLike):
         hash exchange (Grace hash join) that spills.
         """
         return merge(self, right, how, on, left_on, right_on, left_index, right_index, suffixes,
-                     indicator, validate, broadcast)  # fmt: skip
+                     indicator, validate, broadcast, sort)  # fmt: skip
 
     def join(self, other: Any, on: Any = None, how: str = "left", lsuffix: str = "",
-             rsuffix: str = "") -> Any:  # fmt: skip
+             rsuffix: str = "", sort: bool = False, validate: str | None = None) -> Any:  # fmt: skip
         """Join with another frame on its index.
 
         Parameters
@@ -96,10 +99,37 @@ class CombineMixin(FrameLike):
         how : {"left", "right", "inner", "outer"}
         lsuffix, rsuffix : str
             Added to columns that both have.
+        sort : bool
+            Order the rows by the keys.
+        validate : {"1:1", "1:m", "m:1", "m:m"}, optional
+            Raise unless keys are unique on the side(s) named one.
+
+        Returns
+        -------
+        DataFrame
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import penstock.dataframe as dd
+        >>> zones = pd.DataFrame({"name": ["north", "south"]}, index=[7, 8])
+        >>> trips = dd.from_pandas(pd.DataFrame({"zone": [8, 7, 8]}), npartitions=2)
+        >>> trips.join(zones, on="zone", validate="m:1").name.compute().tolist()
+        ['south', 'north', 'south']
         """
+        several = isinstance(other, list | tuple)
+        others = list(other) if several else [other]
+        if several and on is not None:
+            raise ValueError("Joining multiple DataFrames only supported for joining on index")
+        if several and (lsuffix or rsuffix):
+            raise ValueError("Suffixes not supported when joining multiple DataFrames")
         result = self
-        for one in other if isinstance(other, list) else [other]:
-            frame = one.to_frame() if hasattr(one, "to_frame") and one.ndim == 1 else one
-            result = merge(result, frame, how, None, on, None, on is None, True,
-                           (lsuffix or None, rsuffix or None), False, None, None)  # fmt: skip
+        for one in others:
+            if hasattr(one, "to_frame") and one.ndim == 1:
+                if one.name is None:
+                    raise ValueError("Other Series must have a name")
+                one = one.to_frame()
+            result = merge(result, one, how, None, on, None, on is None, True,
+                           (lsuffix or None, rsuffix or None), False, validate, None,
+                           sort)  # fmt: skip
         return result

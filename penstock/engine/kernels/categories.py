@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.engine.kernels.missing import one_chunk
+from penstock.blocks import single_chunk
 
 Categories = Mapping[str, pa.Array]
 
@@ -26,7 +26,7 @@ def distinct_values(columns: Sequence[str], table: pa.Table) -> dict[str, pa.Arr
     >>> found["x"].to_pylist()
     ['b', 'a']
     """
-    return {name: pc.unique(one_chunk(table.column(name))).drop_null() for name in columns}
+    return {name: pc.unique(single_chunk(table.column(name))).drop_null() for name in columns}
 
 
 def united_values(parts: Sequence[Categories]) -> dict[str, pa.Array]:
@@ -56,7 +56,7 @@ def encode(table: pa.Table, categories: Categories) -> pa.Table:
     """
     for name, values in categories.items():
         position = table.schema.get_field_index(name)
-        codes = pc.index_in(one_chunk(table.column(name)), values)
+        codes = pc.index_in(single_chunk(table.column(name)), values)
         column = pa.DictionaryArray.from_arrays(codes, values)
         table = table.set_column(position, name, column)
     return table

@@ -39,8 +39,9 @@ class ArraySchema:
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
-        """Elements along each axis."""
-        return tuple(map(sum, self.chunks))
+        """Elements along each axis; ``numpy.nan`` itself where they are not known."""
+        sums = map(sum, self.chunks)
+        return tuple(np.nan if extent != extent else extent for extent in sums)  # type: ignore[misc]
 
     @cached_property
     def numblocks(self) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from penstock.engine.kernels.groupby_codes import single_chunk
+from penstock.blocks import single_chunk
 from penstock.errors import SchemaError
 
 

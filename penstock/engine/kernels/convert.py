@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from penstock.engine.kernels.missing import nan_to_null, null_mask, one_chunk
+from penstock.blocks import single_chunk
+from penstock.engine.kernels.missing import nan_to_null, null_mask
 from penstock.errors import SchemaError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -218,7 +219,7 @@ def series_from_arrow(
     """
     import pandas as pd
 
-    array = one_chunk(array)
+    array = single_chunk(array)
     field = field if field is not None else pa.field("", array.type)
     if field.type != array.type:
         field = pa.field(field.name, array.type, metadata=field.metadata)
@@ -352,7 +353,7 @@ def array_from_series(series: pd.Series | pd.Index) -> pa.Array:
     if isinstance(dtype, pd.SparseDtype):
         return array_from_series(pd.Series(series.array.to_dense(), name=series.name))
     target = field_of(dtype, name).type
-    array = one_chunk(pa.array(series))
+    array = single_chunk(pa.array(series))
     if array.type != target:
         array = array.cast(target)
     return nan_to_null(array)
@@ -387,7 +388,7 @@ def _array_from_objects(values: np.ndarray, name: str) -> pa.Array:
                 return array_from_series(converted)
         if kind == "mixed" and len({type(v) for v in values if isinstance(v, str | bytes)}) > 1:
             raise pa.ArrowTypeError("str and bytes")
-        array = one_chunk(pa.array(values, from_pandas=True))
+        array = single_chunk(pa.array(values, from_pandas=True))
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         found = sorted({type(value).__name__ for value in values if value is not None})
         raise SchemaError(

@@ -7,12 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from penstock.engine.kernels.groupby_codes import (
-    drop_missing_keys,
-    group_codes,
-    plain_values,
-    single_chunk,
-)
+from penstock.blocks import single_chunk
+from penstock.engine.kernels.groupby_codes import drop_missing_keys, group_codes, plain_values
 from penstock.engine.kernels.partition import take_rows
 from penstock.engine.kernels.sort import sort_table
 from penstock.errors import UnsupportedError, column_not_found

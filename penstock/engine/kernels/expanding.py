@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from penstock.blocks import single_chunk
 from penstock.engine.kernels.aggregate.values import as_floats, valid_mask
-from penstock.engine.kernels.groupby_codes import single_chunk
 from penstock.engine.kernels.moments import Moments, joined, moments, running_moments
 from penstock.errors import UnsupportedError
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from penstock.blocks import single_chunk
 from penstock.engine.kernels.aggregate.grouping import neutral
 from penstock.engine.kernels.aggregate.values import take_optional, valid_mask
-from penstock.engine.kernels.groupby_codes import single_chunk
 
 RUNNING = {
     "cumsum": np.add,

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penstock.blocks import single_chunk
 from penstock.engine.kernels.packed import distances, packed_sort, run_starts
 
 _MOST_SLOTS = 1 << 20
@@ -51,29 +52,6 @@ class GroupCodes:
     def ngroups(self) -> int:
         """Number of groups."""
         return len(self.first)
-
-
-def single_chunk(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Return `column` as one array, with one dictionary if it is dictionary-encoded."""
-    if not isinstance(column, pa.ChunkedArray):
-        return column
-    if column.num_chunks == 1:
-        return column.chunk(0)
-    if column.num_chunks == 0:
-        return (
-            pa.array([], column.type)
-            if not pa.types.is_dictionary(column.type)
-            else (
-                pa.DictionaryArray.from_arrays(
-                    pa.array([], column.type.index_type),
-                    pa.array([], column.type.value_type),
-                    ordered=column.type.ordered,
-                )
-            )
-        )
-    if pa.types.is_dictionary(column.type):
-        column = column.unify_dictionaries()
-    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
 
 
 def plain_values(column: pa.Array | pa.ChunkedArray) -> pa.Array:

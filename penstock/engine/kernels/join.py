@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.blocks import block_nbytes
-from penstock.engine.kernels.groupby_codes import filter_rows, group_codes, single_chunk
+from penstock.blocks import block_nbytes, single_chunk
+from penstock.engine.kernels.groupby_codes import filter_rows, group_codes
 from penstock.engine.kernels.join_lookup import KeyLookup, match_once
 from penstock.engine.kernels.sort import composite_ranks, stable_order
 from penstock.errors import SchemaError, UnsupportedError, column_not_found

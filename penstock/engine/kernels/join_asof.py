@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from penstock.blocks import concat_tables
+from penstock.blocks import concat_tables, single_chunk
 from penstock.engine.kernels.convert import series_from_arrow
-from penstock.engine.kernels.groupby_codes import group_codes, single_chunk
+from penstock.engine.kernels.groupby_codes import group_codes
 from penstock.engine.kernels.partition import take_rows
 
 _ROW = "__row__"

@@ -13,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penstock.blocks import single_chunk
+
 
 def float_values(array: pa.Array) -> np.ndarray:
     """Return the values of a primitive `array` as a view; null slots hold anything.
@@ -124,33 +126,10 @@ def table_nan_to_null(table: pa.Table) -> pa.Table:
     -------
     pyarrow.Table
     """
-    columns = [nan_to_null(one_chunk(column)) for column in table.columns]
+    columns = [nan_to_null(single_chunk(column)) for column in table.columns]
     if not columns:
         return table
     return pa.Table.from_arrays(columns, schema=table.schema)
-
-
-def one_chunk(array: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Return `array` as one contiguous array, without a copy where it is one already.
-
-    Parameters
-    ----------
-    array : pyarrow.Array or pyarrow.ChunkedArray
-
-    Returns
-    -------
-    pyarrow.Array
-    """
-    if isinstance(array, pa.Array):
-        return array
-    if array.num_chunks == 1:
-        return array.chunk(0)
-    if pa.types.is_dictionary(array.type):
-        array = array.unify_dictionaries()
-    combined = array.combine_chunks()
-    if isinstance(combined, pa.ChunkedArray):  # zero chunks in some versions
-        return pa.array([], type=array.type) if combined.num_chunks == 0 else combined.chunk(0)
-    return combined
 
 
 def is_missing(value: Any) -> bool:

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penstock.blocks import single_chunk
 from penstock.engine.kernels.concat import concat_tables
-from penstock.engine.kernels.groupby_codes import group_codes, single_chunk
+from penstock.engine.kernels.groupby_codes import group_codes
 from penstock.engine.kernels.partition import take_rows
 from penstock.engine.kernels.sort import sort_table
 from penstock.errors import UnsupportedError

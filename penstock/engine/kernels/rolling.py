@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from penstock.blocks import compact, concat_tables
+from penstock.blocks import compact, concat_tables, single_chunk
 from penstock.engine.kernels.aggregate.values import raw
-from penstock.engine.kernels.groupby_codes import single_chunk
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from penstock.engine.kernels.groupby_codes import single_chunk
+from penstock.blocks import single_chunk
 from penstock.engine.kernels.partition import hash_keys
 
 PRECISION = 14

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.engine.kernels.groupby_codes import single_chunk
+from penstock.blocks import single_chunk
 from penstock.engine.kernels.packed import packed_sort
 from penstock.engine.kernels.partition import take_rows
 from penstock.errors import SchemaError, UnsupportedError, column_not_found

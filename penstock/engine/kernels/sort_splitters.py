@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
+from penstock.blocks import single_chunk
 from penstock.engine.kernels.aggregate.values import raw
-from penstock.engine.kernels.groupby_codes import single_chunk
 from penstock.engine.kernels.partition import scatter, take_rows
 from penstock.engine.kernels.sort import composite_ranks
 from penstock.errors import column_not_found

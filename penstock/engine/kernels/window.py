@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penstock.blocks import single_chunk
 from penstock.engine.kernels.aggregate.values import raw, typed, valid_mask
-from penstock.engine.kernels.groupby_codes import single_chunk
 from penstock.engine.kernels.missing import nan_to_null
 from penstock.errors import SchemaError, UnsupportedError
 

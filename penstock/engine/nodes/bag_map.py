@@ -100,10 +100,6 @@ class BagToFrame(FrameNode):
         return self.result
 
     @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
-
-    @property
     def divisions(self) -> None:
         return None
 

@@ -43,10 +43,6 @@ class Categorise(FrameNode):
         )
         return replace(before, fields=fields)
 
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
-
     def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
         return (columns,)
 

@@ -163,10 +163,6 @@ class WithScalars(FrameNode):
         added = tuple(field.with_name(name) for field, name in zip(fields, self.names, strict=True))
         return replace(before, fields=before.fields + added, labels=before.labels + self.names)
 
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
-
     def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
         rest = columns - frozenset(self.names)
         return (rest, *(frozenset(scalar.schema.columns) for scalar in self.scalars))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from penstock.blocks import concat_tables
+from penstock.blocks import concat_tables, single_chunk
 from penstock.engine.kernels.dedupe import drop_duplicates, duplicated
-from penstock.engine.kernels.groupby_codes import hardly_repeats, single_chunk
+from penstock.engine.kernels.groupby_codes import hardly_repeats
 from penstock.engine.kernels.partition import scatter
 from penstock.engine.kernels.sort import sort_table
 from penstock.engine.nodes.costs import hashing_factor
@@ -39,10 +39,6 @@ class DropDuplicates(FrameNode):
     @property
     def schema(self) -> FrameSchema:
         return self.input.schema
-
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
 
     def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
         return (columns | frozenset(self.subset),)
@@ -108,10 +104,6 @@ class Duplicated(FrameNode):
         before = self.input.schema
         field = pa.field(_MARK, pa.bool_())
         return replace(before, fields=(field,), labels=(_MARK,), label_names=(None,))
-
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
 
     def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
         schema = self.input.schema

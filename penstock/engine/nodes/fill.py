@@ -39,10 +39,6 @@ class _Filling(FrameNode):
     def schema(self) -> FrameSchema:
         return self.input.schema
 
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
-
     def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
         return (columns,)
 

@@ -35,10 +35,6 @@ class Filter(FrameNode):
         return self.input.schema
 
     @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
-
-    @property
     def divisions(self) -> tuple | None:
         return self.input.divisions
 

@@ -51,10 +51,6 @@ class GroupMap(FrameNode):
     def schema(self) -> FrameSchema:
         return self.result
 
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
-
     def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
         before = self.input.schema
         used = (*self.by, *self.groups.keys, *self.groups.columns, *before.index, *before.order)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from penstock.blocks import concat_tables
+from penstock.blocks import concat_tables, single_chunk
 from penstock.engine.kernels.aggregate import AggSpec, combine, finalize
 from penstock.engine.kernels.aggregate import partial as partial_aggregate
 from penstock.engine.kernels.aggregate.comoments import (
@@ -18,7 +18,7 @@ from penstock.engine.kernels.aggregate.comoments import (
     matrices,
 )
 from penstock.engine.kernels.aggregate.grouping import KeyedGroups
-from penstock.engine.kernels.groupby_codes import drop_missing_keys, single_chunk
+from penstock.engine.kernels.groupby_codes import drop_missing_keys
 from penstock.engine.kernels.sort import sort_table
 from penstock.engine.nodes.costs import hashing_factor
 from penstock.engine.nodes.partitioners import RangePartitioner
@@ -78,10 +78,6 @@ class GroupMatrix(FrameNode):
             () if self.sort else (arrow.field(ORDER),),
             self.input.schema.label_names,
         )
-
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
 
     def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
         hidden: frozenset[str] = frozenset() if self.sort else frozenset((ORDER,))

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from penstock.blocks import single_chunk
 from penstock.engine.kernels.aggregate import AggSpec
 from penstock.engine.kernels.aggregate import partial as partial_aggregate
-from penstock.engine.kernels.groupby_codes import group_codes, single_chunk
+from penstock.engine.kernels.groupby_codes import group_codes
 from penstock.engine.kernels.sort import sort_table
 from penstock.engine.nodes.group_spread import GroupSpread, keyless
 from penstock.engine.nodes.partitioners import RangePartitioner

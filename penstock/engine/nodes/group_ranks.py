@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from penstock.blocks import concat_tables
+from penstock.blocks import concat_tables, single_chunk
 from penstock.engine.kernels.aggregate import AggSpec, combine, finalize
 from penstock.engine.kernels.aggregate import partial as partial_aggregate
 from penstock.engine.kernels.aggregate.holistic import (
@@ -23,12 +23,7 @@ from penstock.engine.kernels.aggregate.holistic import (
     quantile_places,
 )
 from penstock.engine.kernels.aggregate.values import raw, take_optional
-from penstock.engine.kernels.groupby_codes import (
-    drop_missing_keys,
-    filter_rows,
-    group_codes,
-    single_chunk,
-)
+from penstock.engine.kernels.groupby_codes import drop_missing_keys, filter_rows, group_codes
 from penstock.engine.kernels.sort import sort_table
 from penstock.engine.nodes.costs import hashing_factor
 from penstock.engine.nodes.partitioners import RangePartitioner

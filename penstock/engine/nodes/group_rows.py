@@ -64,10 +64,6 @@ class GroupRows(FrameNode):
             label_names=self.result.label_names,
         )
 
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
-
     @cached_property
     def nbytes(self) -> int:
         rows = self.input.nbytes // row_bytes(self.input.schema)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from penstock.blocks import single_chunk
 from penstock.engine.kernels.aggregate import AggSpec
 from penstock.engine.kernels.aggregate import partial as partial_aggregate
 from penstock.engine.kernels.aggregate.values import take_optional, valid_mask
@@ -19,7 +20,7 @@ from penstock.engine.kernels.group_scan import (
     running_rows,
     take_or_state,
 )
-from penstock.engine.kernels.groupby_codes import group_codes, single_chunk
+from penstock.engine.kernels.groupby_codes import group_codes
 from penstock.engine.kernels.window import cumulative_type
 from penstock.engine.nodes.group_spread import GroupSpread, keyless
 from penstock.engine.nodes.row_return import POSITION

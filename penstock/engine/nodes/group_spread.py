@@ -14,12 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from penstock.blocks import concat_tables
-from penstock.engine.kernels.groupby_codes import (
-    drop_missing_keys,
-    group_codes,
-    single_chunk,
-)
+from penstock.blocks import concat_tables, single_chunk
+from penstock.engine.kernels.groupby_codes import drop_missing_keys, group_codes
 from penstock.engine.nodes.costs import hashing_factor
 from penstock.engine.nodes.partitioners import HashPartitioner
 from penstock.engine.nodes.row_return import POSITION, places, positions, return_rows
@@ -46,10 +42,6 @@ class GroupSpread(FrameNode):
 
     keeps_rows = True
     passes_projection = True
-
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
 
     @abstractmethod
     def _summary(self, table: pa.Table) -> pa.Table:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from penstock.blocks import single_chunk
 from penstock.engine.kernels.aggregate import AggSpec, combine, finalize, output_field
 from penstock.engine.kernels.aggregate import partial as partial_aggregate
-from penstock.engine.kernels.groupby_codes import group_codes, single_chunk
+from penstock.engine.kernels.groupby_codes import group_codes
 from penstock.engine.nodes.group_spread import GroupSpread, keyless
 from penstock.engine.nodes.reduce import needed_columns
 from penstock.engine.nodes.row_return import POSITION

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from penstock.blocks import block_nbytes, concat_tables
+from penstock.blocks import block_nbytes, concat_tables, single_chunk
 from penstock.engine.kernels.aggregate import (
     AGGREGATIONS,
     AggSpec,
@@ -25,7 +25,7 @@ from penstock.engine.kernels.aggregate.custom import (
     is_part,
     part_name,
 )
-from penstock.engine.kernels.groupby_codes import drop_missing_keys, group_codes, single_chunk
+from penstock.engine.kernels.groupby_codes import drop_missing_keys, group_codes
 from penstock.engine.kernels.sort import sort_table
 from penstock.engine.nodes.costs import hashing_factor
 from penstock.engine.nodes.group_ranks import RANKED, is_rankable, lower_ranked
@@ -98,10 +98,6 @@ class GroupAggregate(FrameNode):
             () if self.sort else (arrow.field(ORDER),),
             self.label_names,
         )
-
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
 
     def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
         hidden: frozenset[str] = frozenset() if self.sort else frozenset((ORDER,))

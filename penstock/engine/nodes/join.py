@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from penstock.blocks import concat_tables
 from penstock.engine.kernels.join import JoinTable, join_tables, key_type, unique_sides
 from penstock.engine.nodes.costs import row_bytes
@@ -21,6 +23,7 @@ from penstock.engine.primitives import (
     tree_reduce,
 )
 from penstock.engine.schema import ORDER, FrameSchema
+from penstock.scheduler import current_pool
 from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
@@ -33,6 +36,9 @@ Columns = tuple[tuple[str, str, Any], ...]
 _RIGHT_TO_ALL = frozenset({"inner", "left", "semi", "anti", "cross"})
 # Per row of either side, to number the keys of both and to pair rows: measured 35-67.
 _PAIRED_ROW = 72
+# A piece of a cross join: positions of the rows on either side, and the rows.
+_CROSS_COPIES = 3
+_MOST_PIECES = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +111,14 @@ class Join(FrameNode):
 
     @cached_property
     def nbytes(self) -> int:
+        if self.how == "cross":
+            return self._crossed_bytes(self.left.nbytes, self.right.nbytes)
         return self.left.nbytes + self.right.nbytes
+
+    def _crossed_bytes(self, left: int, right: int) -> int:
+        """Return the bytes of each row of `left` bytes with each row of `right` bytes."""
+        widths = row_bytes(self.left.schema), row_bytes(self.right.schema)
+        return int(left / widths[0] * (right / widths[1]) * sum(widths))
 
     def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
         order = columns & {ORDER}
@@ -177,17 +190,33 @@ class Join(FrameNode):
         rows = sum(side.nbytes / row_bytes(side.schema) for side in sides)
         return _PAIRED_ROW * rows / max(1, sum(side.nbytes for side in sides))
 
+    def given(self) -> FrameNode | None:
+        """Return the side that is given whole to every block however large it is, if any is."""
+        if self.how == "cross":
+            return self.right
+        if not self.broadcast:
+            return None
+        if self._may_give_right():
+            return self.right
+        return self.left if self._may_give_left() else None
+
+    def _may_give_right(self) -> bool:
+        return self.how in _RIGHT_TO_ALL and self.validate in (None, "m:1", "many_to_one")
+
+    def _may_give_left(self) -> bool:
+        return self.how == "right" and self.validate in (None, "1:m", "one_to_many")
+
     def _gives_right(self, lowering: Lowering) -> bool:
         if self.how == "cross":
             return True
-        if self.how not in _RIGHT_TO_ALL or self.validate not in (None, "m:1", "many_to_one"):
+        if not self._may_give_right():
             return False
         return (
             self.broadcast if self.broadcast is not None else self._is_small(lowering, self.right)
         )
 
     def _gives_left(self, lowering: Lowering) -> bool:
-        if self.how != "right" or self.validate not in (None, "1:m", "one_to_many"):
+        if not self._may_give_left():
             return False
         return self.broadcast if self.broadcast is not None else self._is_small(lowering, self.left)
 
@@ -196,7 +225,9 @@ class Join(FrameNode):
 
     def _lower_given(self, lowering: Lowering, left: Blocks, right: Blocks) -> Blocks:
         whole = _whole(lowering, right)
-        if self.how == "cross" or self.validate:
+        if self.how == "cross":
+            return self._lower_cross(lowering, left, whole)
+        if self.validate:
             return blockwise(
                 lowering,
                 self.name,
@@ -219,6 +250,25 @@ class Join(FrameNode):
             partial(_probe, self.how, self.indicator),
             [left, built],
             memory=self._memory(left, whole),
+        )
+
+    def _lower_cross(self, lowering: Lowering, left: Blocks, whole: Blocks) -> Blocks:
+        """Pair so many rows of a block at once that the result is a block."""
+        made = max(1, self._crossed_bytes(left.nbytes, whole.nbytes))
+        rows = max(1, left.nbytes // row_bytes(self.left.schema))
+        most = max(1, _MOST_PIECES // len(left))
+        pieces = min(rows, most, -(-made // lowering.block_bytes))
+        # what is really made, the kernel finds out: sides may hold less than is estimated
+        each = min(made // pieces, lowering.task_bytes // _CROSS_COPIES)
+        left = Blocks(np.repeat(left.ids, pieces), left.nbytes) if pieces > 1 else left
+        return blockwise(
+            lowering,
+            self.name,
+            partial(_cross, self._kernel(), pieces),
+            [left, whole],
+            arguments=[number % pieces for number in range(len(left))],
+            memory=TaskMemory(fixed=(_CROSS_COPIES - 1) * each, output=each),
+            nbytes=each,
         )
 
     def _memory(self, blocks: Blocks, whole: Blocks) -> TaskMemory:
@@ -249,6 +299,21 @@ def _whole(lowering: Lowering, blocks: Blocks) -> Blocks:
         return blocks
     whole = tree_reduce(lowering, "gather", concat_tables, blocks, split_every=len(blocks))
     return replace(whole, nbytes=blocks.nbytes * len(blocks))
+
+
+def _cross(
+    join: _JoinTables, pieces: int, number: int, left: pa.Table, right: pa.Table
+) -> pa.Table:
+    rows = left.num_rows
+    start, end = rows * number // pieces, rows * (number + 1) // pieces
+    piece = left.slice(start, end - start)
+    widths = piece.nbytes / max(1, end - start) + right.nbytes / max(1, right.num_rows)
+    need = int((end - start) * right.num_rows * widths) * _CROSS_COPIES
+    pool = current_pool()
+    if need > pool.budget:
+        raise pool.refusal("a cross join", need, "Raise memory_limit, drop columns or rows before "
+                           "the join, use a smaller blocksize, or join on keys")  # fmt: skip
+    return join(piece, right)
 
 
 def _build(

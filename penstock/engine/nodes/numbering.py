@@ -43,10 +43,6 @@ class NumberRows(FrameNode):
         field = pa.field(index_column(0), pa.int64())
         return replace(self.input.schema, index_fields=(field,), index_names=(None,))
 
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
-
     def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
         return (columns - {index_column(0)},)
 
@@ -84,10 +80,6 @@ class RowPositions(FrameNode):
         import pyarrow as pa
 
         return replace(self.input.schema, order_fields=(pa.field(ORDER, pa.int64()),))
-
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
 
     def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
         return (columns - {ORDER},)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from penstock.blocks import concat_tables
+from penstock.blocks import concat_tables, single_chunk
 from penstock.engine.kernels.dedupe import count_distinct, drop_duplicates
-from penstock.engine.kernels.groupby_codes import hardly_repeats, single_chunk
+from penstock.engine.kernels.groupby_codes import hardly_repeats
 from penstock.engine.nodes.costs import hashing_factor
 from penstock.engine.nodes.partitioners import HashPartitioner
 from penstock.engine.nodes.reduce import AGGREGATED_BYTES

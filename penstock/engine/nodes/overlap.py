@@ -51,10 +51,6 @@ class MapOverlap(FrameNode):
     def schema(self) -> FrameSchema:
         return self.result
 
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
-
     def lower(self, lowering: Lowering) -> Blocks:
         blocks = lowering.blocks(self.input)
         function = _WithNeighbours(

@@ -116,10 +116,6 @@ class Subdivide(FrameNode):
     def schema(self) -> FrameSchema:
         return self.input.schema
 
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
-
     def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
         return (columns,)
 

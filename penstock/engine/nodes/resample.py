@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from penstock.blocks import concat_tables
+from penstock.blocks import concat_tables, single_chunk
 from penstock.engine.kernels.aggregate.values import take_optional
 from penstock.engine.kernels.convert import array_from_series, field_of, series_from_arrow
-from penstock.engine.kernels.groupby_codes import single_chunk
 from penstock.engine.kernels.resample import Bins
 from penstock.engine.nodes.costs import row_bytes
 from penstock.engine.plan import FrameNode
@@ -57,10 +56,6 @@ class BinLabels(FrameNode):
         before = self.input.schema
         field = bin_field(self.bins, before.field(self.time)).with_name(self.label)
         return replace(before, fields=(*before.fields, field), labels=(*before.labels, self.label))
-
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
 
     @cached_property
     def nbytes(self) -> int:
@@ -147,10 +142,6 @@ class AllBins(FrameNode):
     def schema(self) -> FrameSchema:
         before = self.input.schema
         return before.select(name for name in before.names if name not in self.hidden)
-
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
 
     @property
     def nbytes(self) -> int:

@@ -62,10 +62,6 @@ class Explode(FrameNode):
         return replace(before, fields=fields)
 
     @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
-
-    @property
     def nbytes(self) -> int:
         return self.input.nbytes * _ITEMS
 
@@ -131,10 +127,6 @@ class Stack(FrameNode):
             index_names=(*before.index_names, self.label_name),
             label_names=(None,),
         )
-
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
 
     @property
     def nbytes(self) -> int:
@@ -268,10 +260,6 @@ class Pivot(FrameNode):
     @property
     def schema(self) -> FrameSchema:
         return self.result
-
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
 
     def lower(self, lowering: Lowering) -> Blocks:
         gather = _PivotPieces(

@@ -87,10 +87,6 @@ class Rolling(FrameNode):
             index, names_of = (*index, level), (*names_of, result.columns.name)
         return replace(after, index_fields=index, index_names=names_of)
 
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
-
     def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
         if not self.each:
             return super().needs(columns)

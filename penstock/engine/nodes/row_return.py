@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from penstock.blocks import concat_tables
-from penstock.engine.kernels.groupby_codes import single_chunk
+from penstock.blocks import concat_tables, single_chunk
 from penstock.engine.kernels.partition import scatter
 from penstock.engine.kernels.sort import sort_table
 from penstock.engine.primitives import Blocks, Lowering, blockwise, exchange

@@ -34,10 +34,6 @@ class Sample(FrameNode):
         return self.input.schema
 
     @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
-
-    @property
     def nbytes(self) -> int:
         return int(self.input.nbytes * self.share)
 

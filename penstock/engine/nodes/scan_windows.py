@@ -80,10 +80,6 @@ class _ScanWindows(FrameNode):
             self.input.schema, fields=fields, labels=self.labels, label_names=self.label_names
         )
 
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
-
     def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
         index = columns & frozenset(self.input.schema.index)
         return (index | {spec.column for spec in self.specs if spec.output in columns},)

@@ -50,10 +50,6 @@ class Select(FrameNode):
             self.input.schema, fields=fields, labels=self.labels, label_names=self.label_names
         )
 
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
-
     @cached_property
     def nbytes(self) -> int:
         before = max(1, len(self.input.schema.names))
@@ -172,10 +168,6 @@ class SetIndex(FrameNode):
         return replace(before, index_fields=fields, index_names=self.index_names)
 
     @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
-
-    @property
     def divisions(self) -> tuple | None:
         return None
 
@@ -227,10 +219,6 @@ class ResetIndex(FrameNode):
             index_fields=(),
             index_names=(),
         )
-
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
 
     @property
     def divisions(self) -> tuple | None:

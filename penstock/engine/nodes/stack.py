@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from penstock.engine.kernels.groupby_codes import single_chunk
+from penstock.blocks import single_chunk
 from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise
 from penstock.engine.schema import FrameSchema, index_column
@@ -58,10 +58,6 @@ class StackColumns(FrameNode):
             index_names=(*before.index_names, self.level_name),
             label_names=(None,),
         )
-
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
 
     def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
         used = {s for name, _, sources in self.columns if name in columns for s in sources}

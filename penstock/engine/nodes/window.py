@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from penstock.blocks import single_chunk
 from penstock.engine.kernels.convert import array_from_series, field_of, nullable_dtype
-from penstock.engine.kernels.groupby_codes import single_chunk
 from penstock.engine.kernels.missing import is_missing
 from penstock.engine.kernels.window import (
     CumulativeState,
@@ -58,10 +58,6 @@ class Cumulative(FrameNode):
             return field.with_type(kind)
         empty = pd.Series([], dtype=nullable)
         return field_of(getattr(empty, self.function)().dtype, field.name)
-
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
 
     def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
         return (columns,)
@@ -180,10 +176,6 @@ class Shift(FrameNode):
         fills = {name: value for name, (_, value) in self._fills.items()}
         return partial(_shift, self.periods, self.difference, fills, columns)
 
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
-
     def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
         return (columns,)
 
@@ -256,10 +248,6 @@ class ShiftLabels(FrameNode):
     @property
     def schema(self) -> FrameSchema:
         return self.input.schema
-
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
 
     def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
         return (columns,)

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from penstock.engine.primitives.blockwise import blockwise
+from penstock.engine.primitives.blockwise import Pipeline, blockwise
 from penstock.engine.primitives.exchange_plan import Partitioner, Sizes
 from penstock.engine.primitives.exchange_state import Exchange
 from penstock.engine.primitives.lowering import Blocks, Lowering, add_stage
-from penstock.scheduler.graph import TaskMemory
+from penstock.scheduler import current_pool
+from penstock.scheduler.graph import Stage, TaskMemory
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,6 +30,11 @@ GATHER_COPIES = 3
 # Slots without rows cost next to nothing, and text may take several times what was estimated.
 _SPARE = 2
 _MOST_PARTITIONS = 1024
+_REMEDY = (
+    "So much is needed for rows that must be together, those of one key: raise memory_limit, or "
+    "drop columns and rows that are not needed beforehand; of groups, use an aggregation such as "
+    "'sum' or 'mean', which needs no group as a whole"
+)
 
 
 def exchange(
@@ -97,7 +103,7 @@ def exchange(
     barrier = add_stage(
         lowering,
         f"{name} plan",
-        _Plan(state),
+        _Plan(state, copies + 1),
         (np.array([0, len(done)]), done),
         csr=True,
         gathers=True,
@@ -114,6 +120,13 @@ def exchange(
     )
 
 
+def exchanged_bytes(stage: Stage) -> int:
+    """Return the bytes that are expected to go through the exchange that `stage` gathers from."""
+    function = stage.function
+    first = function.steps[0].function if isinstance(function, Pipeline) else function
+    return first.expected * first.state.sizes.wanted if isinstance(first, _Gather) else 0
+
+
 def _pending_bytes(lowering: Lowering, partition: int) -> int:
     if lowering.exchange_bytes is not None:
         return partition
@@ -125,11 +138,18 @@ def _scatter(state: Exchange, side: int, index: int, table: pa.Table) -> int:
 
 
 class _Plan:
-    def __init__(self, state: Exchange) -> None:
+    def __init__(self, state: Exchange, copies: float) -> None:
         self.state = state
+        self.copies = copies
 
     def __call__(self, receipts: Sequence[int]) -> int:
-        return self.state.plan()
+        planned = self.state.plan()
+        # what no gather task could take is refused before the first of them works
+        need = int(max(map(self.state.nbytes, range(planned)), default=0) * self.copies)
+        pool = current_pool()
+        if need > max(pool.budget, pool.limit - pool.headroom - pool.baseline):
+            raise pool.refusal(self.state.name, need, _REMEDY)
+        return planned
 
 
 class _Gather:

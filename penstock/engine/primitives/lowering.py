@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -16,6 +16,8 @@ from penstock.scheduler.limits import available_cpus
 
 # All tasks that run at once are meant to take this share of the budget, the rest is for blocks.
 _WORKING_SHARE = 0.4
+# Of the usual budget, for sizes to be the usual ones.
+_LEAST_SHARE = 0.6
 # What a task takes, in blocks: several fused steps, each with its input and output.
 _BLOCKS_OF_TASK = 4
 _MIN_BLOCK = 1 << 20
@@ -57,11 +59,14 @@ class Lowering:
     ----------
     budget : int
         Bytes that all tasks and stored blocks may take together.
+    usual_budget : int, optional
+        What the budget would be in a process that has done nothing yet; the same by default.
     exchange_bytes : int or None
         Bytes that one exchange may hold in memory; None leaves it to the memory pool.
     """
 
     budget: int = 1 << 30
+    usual_budget: int | None = None
     exchange_bytes: int | None = None
     uses: Counter[Node] = field(default_factory=Counter)
     graph: Graph = field(default_factory=Graph)
@@ -74,10 +79,13 @@ class Lowering:
         """Bytes that one task is meant to take at its peak.
 
         Sizes follow from the machine and the limit only, so that blocks, and with them sums of
-        floats, are the same whatever the number of workers. What the process takes beside the
-        budget differs a little from run to run: that is rounded away.
+        floats, are the same whatever the number of workers and whatever was done before; unless
+        most of the limit is taken already.
         """
-        return int(_rounded_down(self.budget) * _WORKING_SHARE) // max(2, available_cpus())
+        budget = self.usual_budget
+        if budget is None or self.budget < _LEAST_SHARE * budget:
+            budget = _rounded_down(self.budget)
+        return int(budget * _WORKING_SHARE) // max(2, available_cpus())
 
     @property
     def block_bytes(self) -> int:
@@ -100,6 +108,19 @@ class Lowering:
                 made = made.shared()
             self._blocks[node] = made
         return made
+
+    def blocks_anew(self, node: Node, sources: Collection[Node]) -> Blocks:
+        """Return blocks of `node` for one reader, for whom `sources` are made once more."""
+        kept = {source: self._blocks.pop(source) for source in sources if source in self._blocks}
+        uses = self.uses
+        self.uses = uses - Counter({source: uses[source] - 1 for source in sources})
+        try:
+            return self.blocks(node)
+        finally:
+            self.uses = uses
+            for source in sources:
+                self._blocks.pop(source, None)
+            self._blocks.update(kept)
 
     def close(self) -> None:
         """Close what the run holds, in reverse order."""

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from penstock.blocks import single_chunk
 from penstock.engine.kernels.aggregate.spec import AggSpec
-from penstock.engine.kernels.groupby_codes import filter_rows, single_chunk
+from penstock.engine.kernels.groupby_codes import filter_rows
 
 _EMPTY_VALUES = {"sum": 0, "prod": 1, "count": 0, "size": 0, "nunique": 0, "any": 0, "all": 1}
 

@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from penstock.blocks import single_chunk
 from penstock.engine.kernels.aggregate.grouping import KeyedGroups
 from penstock.engine.kernels.aggregate.values import as_floats, valid_mask
-from penstock.engine.kernels.groupby_codes import single_chunk
 
 _KINDS = ("n", "mx", "my", "cxx", "cxy", "cyy")
 _MARK = "\x1ecomoment:"

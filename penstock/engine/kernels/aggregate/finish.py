@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from penstock.blocks import single_chunk
 from penstock.engine.kernels.aggregate.functions import aggregation
 from penstock.engine.kernels.aggregate.partials import named
 from penstock.engine.kernels.aggregate.spec import (
@@ -15,7 +16,6 @@ from penstock.engine.kernels.aggregate.spec import (
     source_field,
     split_partial_name,
 )
-from penstock.engine.kernels.groupby_codes import single_chunk
 
 
 def output_field(spec: AggSpec, schema: pa.Schema, *, keyed: bool = True) -> pa.Field:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from penstock.blocks import single_chunk
 from penstock.engine.kernels.aggregate.custom import CUSTOM, custom_type, whole_column
 from penstock.engine.kernels.aggregate.finish import finalize, output_field
 from penstock.engine.kernels.aggregate.functions import AGGREGATIONS, is_number
@@ -28,7 +29,7 @@ from penstock.engine.kernels.aggregate.values import (
     valid_mask,
 )
 from penstock.engine.kernels.convert import array_from_series, series_from_arrow
-from penstock.engine.kernels.groupby_codes import drop_missing_keys, group_codes, single_chunk
+from penstock.engine.kernels.groupby_codes import drop_missing_keys, group_codes
 from penstock.engine.kernels.sort import sort_values, stable_order
 from penstock.errors import SchemaError, UnsupportedError
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from penstock.blocks import single_chunk
 from penstock.engine.kernels.aggregate.functions import aggregation
 from penstock.engine.kernels.aggregate.grouping import Groups, KeyedGroups, LoneRows, WholeGroup
 from penstock.engine.kernels.aggregate.kinds import KINDS, extreme_rows
@@ -23,11 +24,7 @@ from penstock.engine.kernels.aggregate.spec import (
     split_partial_name,
 )
 from penstock.engine.kernels.aggregate.values import take_optional
-from penstock.engine.kernels.groupby_codes import (
-    drop_missing_keys,
-    hardly_repeats,
-    single_chunk,
-)
+from penstock.engine.kernels.groupby_codes import drop_missing_keys, hardly_repeats
 from penstock.errors import column_not_found
 
 Wanted = dict[tuple[str | None, str], None]
