@@ -112,6 +112,8 @@ _HOMES |= dict.fromkeys(("compute", "persist"), "penstock.collections.base")
 _HOMES |= dict.fromkeys(_NUMPY, "numpy")
 _HOMES |= {name: f"penstock.collections.arrays.{home}:" for name, home in _MODULES.items()}
 
+__array_api_version__ = "2024.12"
+
 __all__ = sorted(_HOMES)  # noqa: PLE0605
 
 __getattr__, __dir__ = lazy_names(globals(), _HOMES)

@@ -133,8 +133,14 @@ class PenstockManager(ChunkManagerEntrypoint[Any]):
         return unify_chunks(*args)
 
     def store(self, sources: Any, targets: Any, **kwargs: Any) -> Any:
-        """Write arrays into others."""
-        return store(sources, targets, **_ours(kwargs))
+        """Write arrays into others; what is to be computed later is handed to xarray's Dask."""
+        made = store(sources, targets, **_ours(kwargs))
+        if kwargs.get("compute", True):
+            return made
+        # with compute=False xarray returns a Delayed of Dask's, which runs no one else's
+        from dask.delayed import delayed
+
+        return delayed(made.compute, pure=False)()
 
     def shuffle(self, x: Any, indexer: list[list[int]], axis: int, chunks: Any) -> Array:
         """Return elements along an axis in another order, those of each list together."""

@@ -247,7 +247,8 @@ def test_unary_operations_and_more_than_one_result(chunks: Any) -> None:
     assert_eq((x > 0) & (x < 2) | (x == 9), (a > 0) & (a < 2) | (a == 9))
     assert_eq(da.exp(x / 10), np.exp(a / 10))
     assert_eq(x.astype("i4"), a.astype("i4"))
-    assert x.astype("f8") is x
+    assert x.astype("f8").plan is x.plan
+    assert x.astype("f8", copy=False) is x
     for lazy, known in zip(np.modf(x), np.modf(a), strict=True):
         assert_eq(lazy, known)
     assert_eq(divmod(x, 3)[1], divmod(a, 3)[1])

@@ -324,3 +324,106 @@ def test_accumulations_of_the_users(x: Any, axis: int | None) -> None:
     assert_eq(made, np.cumsum(VALUES, axis=axis))
     largest = da.cumreduction(np.maximum.accumulate, np.maximum, -np.inf, x[0], axis=0)
     assert_eq(largest, np.maximum.accumulate(VALUES[0]))
+
+
+# -- what the standard asks for beside NumPy and Dask -----------------------------------------------
+
+
+def test_devices() -> None:
+    for made in (
+        da.ones(2, device="cpu"),
+        da.full(2, 1.0, device="cpu"),
+        da.arange(2, device="cpu"),
+        da.eye(2, device="cpu"),
+        da.linspace(0, 1, 2, device="cpu"),
+        da.zeros_like(da.ones(2), device="cpu"),
+        da.fft.fftfreq(2, dtype=np.float32, device="cpu"),
+    ):
+        assert made.device == "cpu"
+        with pytest.raises(ValueError, match="gpu"):
+            da.astype(made, np.float32, device="gpu")
+    with pytest.raises(ValueError, match="gpu"):
+        da.zeros(2, device="gpu")
+    assert da.fft.rfftfreq(4, dtype=da.float32).dtype == np.float32
+
+
+def test_copies_are_their_own() -> None:
+    x = da.arange(4, chunks=2)
+    copies = [da.asarray(x, copy=True), x.astype(x.dtype), da.reshape(x, (4,), copy=True)]
+    same = da.asarray(x), da.asarray(x, copy=False), x.astype(x.dtype, copy=False)
+    assert all(each is x for each in same)
+    x[0] = 9
+    for each in copies:
+        assert_eq(each, np.arange(4))
+    values = np.arange(3)
+    own = da.asarray(values, copy=True)
+    values[0] = 9
+    assert_eq(own, np.arange(3))
+    with pytest.raises(ValueError, match="copy"):
+        da.asarray(x, dtype="f4", copy=False)
+
+
+STACKS: dict[str, Any] = {
+    "cholesky": lambda m, a, h: m.cholesky(h, upper=True),
+    "det": lambda m, a, h: m.det(a),
+    "diagonal": lambda m, a, h: m.diagonal(a, offset=1),
+    "eigvalsh": lambda m, a, h: m.eigvalsh(h),
+    "eigh": lambda m, a, h: abs(m.eigh(h).eigenvectors),
+    "inv": lambda m, a, h: m.inv(a),
+    "matrix_norm": lambda m, a, h: m.matrix_norm(a, ord="nuc"),
+    "matrix_power": lambda m, a, h: m.matrix_power(a, -2),
+    "matrix_rank": lambda m, a, h: m.matrix_rank(a),
+    "pinv": lambda m, a, h: m.pinv(a[..., :2]),
+    "qr": lambda m, a, h: abs(m.qr(a[..., :2], mode="complete").R),
+    "slogdet": lambda m, a, h: m.slogdet(a).logabsdet,
+    "solve": lambda m, a, h: m.solve(a, h[0]),
+    "solve-vector": lambda m, a, h: m.solve(a, h[0, 0]),
+    "svd": lambda m, a, h: abs(m.svd(a[..., :2], full_matrices=True)[0]),
+    "svdvals": lambda m, a, h: m.svdvals(a),
+    "trace": lambda m, a, h: m.trace(a),
+    "cross": lambda m, a, h: m.cross(a, h[0, :1]),
+}
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_stacks_of_matrices(name: str) -> None:
+    a = np.random.default_rng(3).normal(size=(4, 3, 3))
+    h = a @ a.swapaxes(-1, -2) + np.eye(3)
+    known = STACKS[name](np.linalg, a, h)
+    made = STACKS[name](da.linalg, da.from_array(a, (3, 2, 3)), da.from_array(h, (3, 2, 3)))
+    assert made.dtype == known.dtype
+    np.testing.assert_allclose(made, known, atol=1e-12)
+
+
+def test_cholesky_by_its_two_names() -> None:
+    x = da.from_array(np.array([[4.0, 2.0], [2.0, 5.0]]), chunks=1)
+    known = np.linalg.cholesky(x.compute())
+    assert_eq(np.linalg.cholesky(x), known)
+    assert_eq(da.linalg.cholesky(x, upper=False), known)
+    assert_eq(da.linalg.cholesky(x), known.T)  # as Dask
+
+
+def test_each_nan_is_distinct() -> None:
+    values = np.array([3, np.nan, 1, np.nan, 3.0, np.nan])
+    x = da.from_array(values, 2)
+    for made, known in zip(da.unique_all(x), np.unique_all(values), strict=True):
+        np.testing.assert_array_equal(made, known)
+    assert len(da.unique_counts(x).counts.compute()) == 5
+    assert len(da.unique(x).compute()) == 3  # as NumPy's
+
+
+def test_arrays_without_axes() -> None:
+    scalar = da.asarray(5.0)
+    for yes in (True, False):
+        mask = da.asarray(np.array(yes))
+        assert_eq(scalar[mask], np.array(5.0)[np.array(yes)])
+        assert_eq(da.arange(3)[mask], np.arange(3)[np.array(yes)])
+    assert_eq(da.std(da.where(scalar > 1, 2.0, scalar)), np.float64(0))
+    with pytest.raises(ValueError, match="with axes"):
+        da.nonzero(scalar)
+
+
+def test_unknown_lengths_compare_as_themselves() -> None:
+    x = da.arange(6, chunks=2)
+    assert x[x > 1].shape == x[x > 2].shape
+    assert np.isnan(x[x > 1].shape[0])

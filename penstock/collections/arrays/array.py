@@ -63,9 +63,13 @@ class _Reductions:
 class _Shapes:
     """Methods that give the elements in another shape."""
 
-    reshape = shapes.reshape
     swapaxes = shapes.swapaxes
     squeeze = shapes.squeeze
+
+    def reshape(self, *shape: Any, **kwargs: Any) -> Any:
+        """Return the elements, in C order, in another shape; see `reshape`."""
+        wanted = shape[0] if len(shape) == 1 else shape
+        return shapes.reshape(self, kwargs.pop("shape", wanted), **kwargs)
 
     def ravel(self, order: str = "C") -> Any:
         """Return the elements as one axis, in C order."""
@@ -171,6 +175,8 @@ class Array(ArrayBase, _Reductions, _Shapes, Interoperable, NDArrayOperatorsMixi
                 f"{func.__module__}.{func.__name__} of a lazy array is not supported; compute() "
                 "it first, or use map_blocks with NumPy's function"
             )
+        if func is np.linalg.cholesky:  # which gives the lower factor, unlike Dask's
+            kwargs = {"upper": False, **kwargs}
         if kwargs.get("out", 0) is None:
             kwargs = {key: value for key, value in kwargs.items() if key != "out"}
         return found(*args, **kwargs)
@@ -194,7 +200,7 @@ class Array(ArrayBase, _Reductions, _Shapes, Interoperable, NDArrayOperatorsMixi
         casting = kwargs.get("casting", "unsafe")
         if not np.can_cast(self.dtype, np.dtype(dtype), casting):
             raise TypeError(f"cannot cast {self.dtype} to {dtype} by the rule {casting!r}")
-        return astype(self, dtype)
+        return astype(self, dtype, copy=kwargs.get("copy", True))
 
     def view(self, dtype: Any = None, order: str = "C") -> Array:
         """Return the bytes of the elements as another type of the same size."""
@@ -246,6 +252,10 @@ class Array(ArrayBase, _Reductions, _Shapes, Interoperable, NDArrayOperatorsMixi
     def searchsorted(self, v: Any, side: str = "left", sorter: Any = None) -> Any:
         """Return where elements of `v` would have to be inserted to keep this one in order."""
         return _function("search", "searchsorted")(self, v, side, sorter)
+
+    def argsort(self, axis: int = -1, **kwargs: Any) -> Any:
+        """Return the positions of the elements in order along `axis`; see `argsort`."""
+        return _function("standard", "argsort")(self, axis=axis, **kwargs)
 
     def map_blocks(self, func: Any, *args: Any, **kwargs: Any) -> Any:
         """Return `func` of every block; see `penstock.array.map_blocks`."""

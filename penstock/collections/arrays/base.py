@@ -214,6 +214,12 @@ def as_array(value: Any, chunks: Chunks | None = None) -> Any:
     return wrap(FromArray(layout, Opaque(values), Opaque(None)))
 
 
+def need_cpu(device: Any) -> None:
+    """Raise unless `device` of the array API is the only one, or None."""
+    if device not in (None, "cpu"):
+        raise ValueError(f"arrays are on the device 'cpu', not on {device!r}")
+
+
 def axis_of(axis: Any, ndim: int) -> int:
     """Return `axis` counted from the front."""
     return normalize_axis_index(operator.index(axis), ndim)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from penstock.collections.arrays.arrange import diagonal
-from penstock.collections.arrays.base import as_array
+from penstock.collections.arrays.base import as_array, need_cpu
 from penstock.collections.arrays.creation import arange, full, layout
 from penstock.collections.arrays.elementwise import astype, elementwise, where
 from penstock.collections.arrays.map import map_chunks
@@ -17,17 +17,20 @@ from penstock.collections.arrays.shape import broadcast_to, expand_dims
 from penstock.engine.kernels.chunks import ArraySchema
 
 
-def empty(shape: Any, dtype: Any = float, chunks: Any = "auto", **kwargs: Any) -> Any:
+def empty(
+    shape: Any, dtype: Any = float, chunks: Any = "auto", *, device: Any = None, **kwargs: Any
+) -> Any:
     """Return an array whose elements are not promised; here they are zeros. See `full`."""
-    return full(shape, 0, float if dtype is None else dtype, chunks, **kwargs)
+    return full(shape, 0, float if dtype is None else dtype, chunks, device=device, **kwargs)
 
 
 def _like(value: Any) -> Any:
     def make(a: Any, dtype: Any = None, order: Any = "C", chunks: Any = None, name: Any = None,
-             shape: Any = None, **kwargs: Any) -> Any:  # fmt: skip
+             shape: Any = None, *, device: Any = None, **kwargs: Any) -> Any:  # fmt: skip
         a = as_array(a)
         grid = chunks if chunks is not None else (a.chunks if shape is None else "auto")
-        return full(a.shape if shape is None else shape, value, dtype or a.dtype, grid)
+        extents = a.shape if shape is None else shape
+        return full(extents, value, dtype or a.dtype, grid, device=device)
 
     return make
 
@@ -44,13 +47,13 @@ empty_like.__doc__ = "Return an array of the shape and type of another; its elem
 
 
 def full_like(a: Any, fill_value: Any, dtype: Any = None, order: Any = "C", chunks: Any = None,
-              name: Any = None, shape: Any = None) -> Any:  # fmt: skip
+              name: Any = None, shape: Any = None, *, device: Any = None) -> Any:  # fmt: skip
     """Return an array of one value in the shape and type of another."""
-    return _like(fill_value)(a, dtype, order, chunks, name, shape)
+    return _like(fill_value)(a, dtype, order, chunks, name, shape, device=device)
 
 
 def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False,
-             chunks: Any = "auto", dtype: Any = None) -> Any:  # fmt: skip
+             chunks: Any = "auto", dtype: Any = None, *, device: Any = None) -> Any:  # fmt: skip
     """Return `num` evenly spaced values.
 
     Parameters
@@ -63,6 +66,7 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retste
         Return the step too.
     chunks : int, tuple or str
     dtype : dtype, optional
+    device : {"cpu"}, optional
 
     Returns
     -------
@@ -73,6 +77,7 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retste
     >>> linspace(0, 1, 5, chunks=2).compute()
     array([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
+    need_cpu(device)
     num = int(num)
     step = (stop - start) / max(1, num - 1 if endpoint else num)
     kind = np.linspace(start, stop, 1, dtype=dtype).dtype
@@ -86,7 +91,8 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retste
     return (values, step) if retstep else values
 
 
-def eye(N: int, chunks: Any = "auto", M: int | None = None, k: int = 0, dtype: Any = float) -> Any:
+def eye(N: int, chunks: Any = "auto", M: int | None = None, k: int = 0, dtype: Any = float,
+        *, device: Any = None) -> Any:  # fmt: skip
     """Return ones on a diagonal and zeros elsewhere.
 
     Parameters
@@ -99,11 +105,13 @@ def eye(N: int, chunks: Any = "auto", M: int | None = None, k: int = 0, dtype: A
     k : int
         Which diagonal.
     dtype : dtype
+    device : {"cpu"}, optional
 
     Returns
     -------
     Array
     """
+    need_cpu(device)
     rows, columns = positions((int(N), int(N if M is None else M)), chunks)
     return astype(columns - rows == k, dtype)
 

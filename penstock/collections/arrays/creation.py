@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from penstock import config
-from penstock.collections.arrays.base import wrap
+from penstock.collections.arrays.base import need_cpu, wrap
 from penstock.engine.kernels.chunks import ArraySchema, normalize_chunks
 from penstock.engine.nodes.arrays.sources import Arange, Full
 from penstock.errors import UnsupportedError
@@ -45,11 +45,18 @@ def chunk_bytes() -> int:
     from penstock.scheduler import current_pool
 
     wanted = config.parse_bytes(config.get("block-size", "64MiB"))
-    return min(wanted, Lowering(current_pool().budget).block_bytes)
+    pool = current_pool()
+    return min(wanted, Lowering(pool.budget, pool.usual_budget).block_bytes)
 
 
 def full(
-    shape: Any, fill_value: Any, dtype: Any = None, chunks: Any = "auto", **kwargs: Any
+    shape: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    chunks: Any = "auto",
+    *,
+    device: Any = None,
+    **kwargs: Any,
 ) -> Any:
     """Return an array of one value.
 
@@ -61,6 +68,7 @@ def full(
         By default that of `fill_value`.
     chunks : int, tuple, dict or str
         See `from_array`.
+    device : {"cpu"}, optional
     **kwargs
         Dask's ``name``, ``meta`` and ``order`` are accepted and not needed.
 
@@ -74,6 +82,7 @@ def full(
     array([[7, 7],
            [7, 7]])
     """
+    need_cpu(device)
     for name in ("name", "meta", "order", "like"):
         kwargs.pop(name, None)
     if kwargs:
@@ -86,14 +95,18 @@ def full(
     return wrap(Full(grid, element, repr(fill_value)))
 
 
-def ones(shape: Any, dtype: Any = float, chunks: Any = "auto", **kwargs: Any) -> Any:
+def ones(
+    shape: Any, dtype: Any = float, chunks: Any = "auto", *, device: Any = None, **kwargs: Any
+) -> Any:
     """Return an array of ones; see `full`."""
-    return full(shape, 1, float if dtype is None else dtype, chunks, **kwargs)
+    return full(shape, 1, float if dtype is None else dtype, chunks, device=device, **kwargs)
 
 
-def zeros(shape: Any, dtype: Any = float, chunks: Any = "auto", **kwargs: Any) -> Any:
+def zeros(
+    shape: Any, dtype: Any = float, chunks: Any = "auto", *, device: Any = None, **kwargs: Any
+) -> Any:
     """Return an array of zeros; see `full`."""
-    return full(shape, 0, float if dtype is None else dtype, chunks, **kwargs)
+    return full(shape, 0, float if dtype is None else dtype, chunks, device=device, **kwargs)
 
 
 def arange(
@@ -103,6 +116,7 @@ def arange(
     *,
     chunks: Any = "auto",
     dtype: Any = None,
+    device: Any = None,
     **kwargs: Any,
 ) -> Any:
     """Return evenly spaced values, as `numpy.arange`.
@@ -114,6 +128,7 @@ def arange(
     chunks : int, tuple or str
         See `from_array`.
     dtype : dtype, optional
+    device : {"cpu"}, optional
 
     Returns
     -------
@@ -124,6 +139,7 @@ def arange(
     >>> arange(5, chunks=2).compute()
     array([0, 1, 2, 3, 4])
     """
+    need_cpu(device)
     for name in ("name", "meta", "like"):
         kwargs.pop(name, None)
     if kwargs:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from penstock.collections.arrays.base import ArrayBase, as_array, wrap
-from penstock.collections.arrays.rechunk import rechunk
+from penstock.collections.arrays.base import ArrayBase, as_array, need_cpu, wrap
+from penstock.collections.arrays.rechunk import may_be_cut, rechunk
 from penstock.collections.base import Collection
 from penstock.engine.kernels.arrays import cast, constant, result_dtype
 from penstock.engine.kernels.arrays import functions as kernels
@@ -119,7 +119,7 @@ def unify_chunks_of(arrays: Sequence[Any]) -> list[Any]:
     """
     ndim = max(array.ndim for array in arrays)
     agreed = {
-        axis: _common({a.chunks[axis] for a in arrays if a.ndim >= -axis}, arrays)
+        axis: _common(_grids([a for a in arrays if a.ndim >= -axis], axis), arrays)
         for axis in range(-ndim, 0)
     }
     fitted = []
@@ -130,6 +130,16 @@ def unify_chunks_of(arrays: Sequence[Any]) -> list[Any]:
         )
         fitted.append(rechunk(array, chunks) if array._known else array)
     return fitted
+
+
+def _grids(arrays: Sequence[Any], axis: int) -> set[tuple[int, ...]]:
+    """Return the chunks along `axis`, without those of arrays that follow the others."""
+    firm = [a for a in arrays if not may_be_cut(a, axis)]
+    extents = {sum(a.chunks[axis]) for a in arrays}
+    found = {a.chunks[axis] for a in firm}
+    if any(sum(grid) != 1 for grid in found) and len(extents - {1}) < 2:
+        return found
+    return {a.chunks[axis] for a in arrays}
 
 
 def _common(grids: set[tuple[int, ...]], arrays: Sequence[Any]) -> tuple[int, ...]:
@@ -148,10 +158,13 @@ def _common(grids: set[tuple[int, ...]], arrays: Sequence[Any]) -> tuple[int, ..
     return tuple(high - low for low, high in pairwise(borders))
 
 
-def astype(x: Any, dtype: Any, **_: Any) -> Any:
-    """Return `x` with elements of another type."""
+def astype(x: Any, dtype: Any, *, copy: bool = True, device: Any = None, **_: Any) -> Any:
+    """Return `x` with elements of another type; only without `copy` the array itself is given."""
+    need_cpu(device)
     wanted, x = np.dtype(dtype), as_array(x)
-    return x if wanted == x.dtype else elementwise(cast, x, dtype=wanted)
+    if wanted != x.dtype:
+        return elementwise(cast, x, dtype=wanted)
+    return x.copy() if copy else x
 
 
 def _lazily(name: str, function: Any) -> Any:

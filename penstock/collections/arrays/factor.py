@@ -10,6 +10,8 @@ import numpy as np
 
 from penstock.collections.arrays.array import Array
 from penstock.collections.arrays.program import Program, factor_dtype, square
+from penstock.collections.arrays.stacks import choleskys, is_stack
+from penstock.collections.arrays.storage import asarray
 from penstock.engine.kernels.arrays import linalg as kernels
 from penstock.engine.nodes.arrays.program import Ref
 
@@ -25,7 +27,7 @@ def square_blocks(array: Array) -> Array:
     return array if array.chunks[0] == array.chunks[1] else array.rechunk((array.chunks[0],) * 2)
 
 
-def cholesky(a: Any, lower: bool = False) -> Array:
+def cholesky(a: Any, lower: bool = False, *, upper: bool | None = None) -> Array:
     """Return the Cholesky factor of a Hermitian, positive definite matrix.
 
     Parameters
@@ -34,6 +36,8 @@ def cholesky(a: Any, lower: bool = False) -> Array:
         Of which the lower triangle is looked at.
     lower : bool
         Give the lower factor instead of the upper one.
+    upper : bool, optional
+        The opposite, by which NumPy and the array API name it.
 
     Returns
     -------
@@ -51,7 +55,12 @@ def cholesky(a: Any, lower: bool = False) -> Array:
     array([[2., 0.],
            [0., 2.]])
     """
-    array = square_blocks(square(a, "cholesky"))
+    if upper is not None:
+        lower = not upper
+    given = asarray(a)
+    if is_stack(given):
+        return choleskys(given, lower)
+    array = square_blocks(square(given, "cholesky"))
     program = Program("cholesky", array)
     grid = program.blocks()
     sizes = array.chunks[0]

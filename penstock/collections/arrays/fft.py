@@ -212,7 +212,9 @@ def fft_wrap(fft_func: Any, kind: str | None = None, dtype: Any = None) -> Any:
     return _PUBLIC[name]
 
 
-def fftfreq(n: int, d: float = 1.0, chunks: Any = "auto") -> Array:
+def fftfreq(
+    n: int, d: float = 1.0, chunks: Any = "auto", *, dtype: Any = None, device: Any = None
+) -> Array:
     """Return the frequencies of the points of a transform, as `numpy.fft.fftfreq`.
 
     Examples
@@ -220,22 +222,29 @@ def fftfreq(n: int, d: float = 1.0, chunks: Any = "auto") -> Array:
     >>> fftfreq(4, chunks=2).compute()
     array([ 0.  ,  0.25, -0.5 , -0.25])
     """
-    positions = arange(n, chunks=chunks)
-    layout = ArraySchema(positions.chunks, np.dtype("f8"))
-    return map_chunks(partial(_frequencies, n, d, False), "fftfreq", layout, positions)
+    return _frequency_array("fftfreq", arange(n, chunks=chunks, device=device), n, d, dtype)
 
 
-def rfftfreq(n: int, d: float = 1.0, chunks: Any = "auto") -> Array:
+def rfftfreq(
+    n: int, d: float = 1.0, chunks: Any = "auto", *, dtype: Any = None, device: Any = None
+) -> Array:
     """Return the frequencies of the points of a real transform, as `numpy.fft.rfftfreq`."""
-    positions = arange(n // 2 + 1, chunks=chunks)
-    layout = ArraySchema(positions.chunks, np.dtype("f8"))
-    return map_chunks(partial(_frequencies, n, d, True), "rfftfreq", layout, positions)
+    positions = arange(n // 2 + 1, chunks=chunks, device=device)
+    return _frequency_array("rfftfreq", positions, n, d, dtype)
 
 
-def _frequencies(n: int, d: float, real: bool, positions: np.ndarray) -> np.ndarray:
+def _frequency_array(name: str, positions: Array, n: int, d: float, dtype: Any) -> Array:
+    layout = ArraySchema(positions.chunks, np.dtype("f8" if dtype is None else dtype))
+    call = partial(_frequencies, n, d, name == "rfftfreq", layout.dtype)
+    return map_chunks(call, name, layout, positions)
+
+
+def _frequencies(
+    n: int, d: float, real: bool, dtype: np.dtype, positions: np.ndarray
+) -> np.ndarray:
     if not real:
         positions = np.where(positions < (n + 1) // 2, positions, positions - n)
-    return positions * (1.0 / (n * d))
+    return (positions * (1.0 / (n * d))).astype(dtype, copy=False)
 
 
 def _shifted(x: Any, axes: Any, half: Callable[[int], int]) -> Array:

@@ -16,6 +16,7 @@ from penstock.collections.arrays.base import (
     need_known,
     wrap,
 )
+from penstock.collections.arrays.creation import chunk_bytes
 from penstock.collections.arrays.elementwise import unify_chunks_of
 from penstock.collections.arrays.map import map_chunks
 from penstock.collections.arrays.rechunk import rechunk
@@ -264,16 +265,18 @@ def take(a: Any, indices: Any, axis: int | None = None) -> Any:
         return sliced(a, (*before, int(index) if index.ndim == 0 else index))
     index = _within(index, a.shape[axis], axis)
     need_known("take", a)
-    sizes = _taken_sizes(index, a.chunks[axis])
+    most = max(1, *a.chunks[axis])
+    if len(index) > a.shape[axis]:  # repeated: many more small chunks would help nobody
+        most = max(most, chunk_bytes() * most // max(1, a.plan.schema.block_nbytes))
+    sizes = _taken_sizes(index, a.chunks[axis], most)
     selectors: list[Any] = [(0, 1)] * a.ndim
     selectors[axis] = Opaque(index)
     chunks = (*a.chunks[:axis], sizes, *a.chunks[axis + 1 :])
     return wrap(TakeArray(a.plan, tuple(selectors), Grid(chunks), "take"))
 
 
-def _taken_sizes(index: np.ndarray, sizes: tuple[int, ...]) -> tuple[int, ...]:
+def _taken_sizes(index: np.ndarray, sizes: tuple[int, ...], most: int) -> tuple[int, ...]:
     """Return chunks for elements taken: where they are in order, cut where the input is cut."""
-    most = max(1, *sizes)
     if len(index) and (np.diff(index) >= 0).all():
         ends = np.searchsorted(index, np.cumsum(sizes))
         counts = np.diff(ends, prepend=0)
@@ -301,6 +304,8 @@ def _masked(array: Any, parts: Sequence[Any]) -> Any:
     basic = without_masks(array, [*parts[:axis], *[_ALL] * mask.ndim, *parts[axis + 1 :]])
     result = _basic(array, basic)
     axis -= sum(isinstance(part, int) for part in basic[:axis])
+    if mask.ndim == 0:  # all or nothing, along a new axis
+        return compressed(expand_dims(result, axis), reshape(mask, (1,)), axis)
     if mask.ndim == result.ndim:
         if mask.ndim > 1:
             result, mask = ravel(result), ravel(mask)

@@ -6,6 +6,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 _VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
 
 
@@ -33,8 +35,19 @@ class Interoperable:
         """The matrices of the last two axes, transposed."""
         return import_module("penstock.array").matrix_transpose(self)
 
-    def __dlpack__(self, **kwargs: Any) -> Any:
-        return self.compute().__dlpack__(**kwargs)  # type: ignore[attr-defined]
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        values = np.asarray(self.compute())  # type: ignore[attr-defined]
+        # the values are new memory, which nobody else sees
+        return values.__dlpack__(
+            stream=stream, max_version=max_version, dl_device=dl_device, copy=copy or None
+        )
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return (1, 0)  # the processor, the only one

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from penstock.collections.arrays import arrange
 from penstock.collections.arrays.align import single_chunk
 from penstock.collections.arrays.array import Array
 from penstock.collections.arrays.factor import (
@@ -29,11 +30,16 @@ from penstock.collections.arrays.qr import (
     tall_qr,
     tsqr,
 )
+from penstock.collections.arrays.shape import expand_dims, moveaxis
+from penstock.collections.arrays.stacks import eigh, eigvalsh, inverses, is_stack, solutions
 from penstock.collections.arrays.storage import asarray
 from penstock.engine.kernels.arrays import linalg as kernels
 
 __all__ = [
     "cholesky",
+    "diagonal",
+    "eigh",
+    "eigvalsh",
     "inv",
     "lstsq",
     "lu",
@@ -48,6 +54,7 @@ __all__ = [
     "svd",
     "svd_compressed",
     "tensordot",
+    "trace",
     "tsqr",
     "vector_norm",
 ]
@@ -58,7 +65,7 @@ _ELSEWHERE = {
         "matrices",
     ),
     **dict.fromkeys(("matrix_transpose", "vecdot"), "standard"),
-    **dict.fromkeys(("diagonal", "trace"), "arrange"),
+    "cross": "numpy",
 }
 
 
@@ -71,6 +78,16 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*__all__, *_ELSEWHERE])
+
+
+def diagonal(x: Any, /, *, offset: int = 0) -> Array:
+    """Return a diagonal of the matrices of the last two axes, as `numpy.linalg.diagonal`."""
+    return arrange.diagonal(asarray(x), offset, -2, -1)
+
+
+def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Array:
+    """Return the sums of a diagonal of the matrices of the last two axes."""
+    return arrange.trace(asarray(x), offset, -2, -1, dtype)
 
 
 def solve_triangular(a: Any, b: Any, lower: bool = False) -> Array:
@@ -177,7 +194,11 @@ def solve(a: Any, b: Any, sym_pos: bool | None = None, assume_a: str = "gen") ->
     """
     if assume_a not in ("gen", "pos"):
         raise ValueError(f"assume_a must be 'gen' or 'pos', not {assume_a!r}")
-    array = square(a, "solve")
+    given = asarray(a)
+    other = asarray(b)
+    if is_stack(given) or is_stack(other):
+        return solutions(given, other)
+    array = square(given, "solve")
     right = _right_side(array, b, "solve")
     if sym_pos or assume_a == "pos":
         factor = cholesky(array, lower=True)
@@ -229,7 +250,10 @@ def inv(a: Any) -> Array:
     array([[0.5 , 0.  ],
            [0.  , 0.25]])
     """
-    left = panels(square(a, "inv"))
+    given = asarray(a)
+    if is_stack(given):
+        return inverses(given)
+    left = panels(square(given, "inv"))
     program = Program("inv", left)
     n, widths = left.shape[0], left.chunks[1]
     dtype = factor_dtype(left.dtype)
@@ -382,13 +406,11 @@ def _matrix_norm(array: Array, ord: Any, axes: tuple[int, ...], keepdims: bool) 
             return made
         return made[tuple(0 if axis in axes else slice(None) for axis in range(array.ndim))]
     if ord in ("nuc", 2, -2):
-        if array.ndim != 2:
-            from penstock.errors import UnsupportedError
-
-            raise UnsupportedError(f"norm {ord!r} is for one matrix, not for a stack of them")
-        s = svd(array, coerce_signs=False)[1]
-        made = s.sum() if ord == "nuc" else s.max() if ord == 2 else s.min()
-        return made[None, None] if keepdims else made
+        if axes != (array.ndim - 2, array.ndim - 1):
+            array = moveaxis(array, axes, (-2, -1))
+        s = import_module("penstock.collections.arrays.matrices").svdvals(array)
+        made = getattr(s, {"nuc": "sum", 2: "max", -2: "min"}[ord])(axis=-1)
+        return expand_dims(made, axes) if keepdims else made
     raise ValueError(f"norm {ord!r} is not one of matrices")
 
 

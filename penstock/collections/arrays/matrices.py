@@ -14,6 +14,16 @@ from penstock.collections.arrays.factor import factored_panels, panels
 from penstock.collections.arrays.products import matmul
 from penstock.collections.arrays.program import Program, factor_dtype, matrix, square
 from penstock.collections.arrays.qr import svd
+from penstock.collections.arrays.stacks import (
+    determinants,
+    is_stack,
+    per_matrix,
+    powers,
+    pseudo_inverses,
+    ranks,
+    singular_values,
+    slogdets,
+)
 from penstock.collections.arrays.storage import asarray
 from penstock.engine.kernels.arrays import linalg as kernels
 
@@ -27,7 +37,10 @@ class SlogdetResult(NamedTuple):
 
 def svdvals(x: Any, /) -> Array:
     """Return the singular values of a matrix, largest first."""
-    return svd(x, coerce_signs=False)[1]
+    array = asarray(x)
+    if is_stack(array):
+        return singular_values(array)
+    return svd(array, coerce_signs=False)[1]
 
 
 def matrix_rank(A: Any, tol: Any = None, *, rtol: Any = None) -> Array:
@@ -51,7 +64,10 @@ def matrix_rank(A: Any, tol: Any = None, *, rtol: Any = None) -> Array:
     >>> int(da.linalg.matrix_rank(da.ones((4, 3), chunks=2)).compute())
     1
     """
-    array = matrix(A, "matrix_rank")
+    given = asarray(A)
+    if is_stack(given) or per_matrix(tol) or per_matrix(rtol):
+        return ranks(given, tol, rtol)
+    array = matrix(given, "matrix_rank")
     values = svdvals(array)
     if tol is None:
         share = max(array.shape) * np.finfo(values.dtype).eps if rtol is None else rtol
@@ -79,9 +95,12 @@ def pinv(a: Any, rcond: Any = None, *, rtol: Any = None) -> Array:
     array([[0.5 , 0.  ],
            [0.  , 0.25]])
     """
-    array = matrix(a, "pinv")
-    u, s, vh = svd(array, coerce_signs=False)
+    given = asarray(a)
     share = rcond if rcond is not None else rtol
+    if is_stack(given) or per_matrix(share):
+        return pseudo_inverses(given, share)
+    array = matrix(given, "pinv")
+    u, s, vh = svd(array, coerce_signs=False)
     if share is None:
         share = max(array.shape) * np.finfo(s.dtype).eps
     small = s <= s.max() * share
@@ -108,7 +127,10 @@ def slogdet(a: Any) -> SlogdetResult:
     >>> float(slogdet(da.from_array(np.diag([-2.0, 1.0]), chunks=1)).sign.compute())
     -1.0
     """
-    array = panels(square(a, "slogdet"))
+    given = asarray(a)
+    if is_stack(given):
+        return SlogdetResult(*slogdets(given))
+    array = panels(square(given, "slogdet"))
     program = Program("slogdet", array)
     done = factored_panels(program, array)
     starts = [0, *accumulate(array.chunks[1])][:-1]
@@ -124,7 +146,10 @@ def slogdet(a: Any) -> SlogdetResult:
 
 def det(a: Any) -> Array:
     """Return the determinant of a square matrix."""
-    found = slogdet(a)
+    given = asarray(a)
+    if is_stack(given):
+        return determinants(given)
+    found = slogdet(given)
     return found.sign * np.exp(found.logabsdet)
 
 
@@ -133,7 +158,10 @@ def matrix_power(a: Any, n: int) -> Array:
     from penstock.collections.arrays.building import eye
     from penstock.collections.arrays.linalg import inv
 
-    array = square(a, "matrix_power")
+    given = asarray(a)
+    if is_stack(given):
+        return powers(given, n)
+    array = square(given, "matrix_power")
     if n == 0:
         return eye(array.shape[0], dtype=array.dtype, chunks=max(array.chunks[0]))
     if n < 0:

@@ -177,10 +177,13 @@ def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
 def cross(a: Any, b: Any, axis: int = -1) -> Any:
     """Return the cross product of vectors of three components along `axis`."""
     a, b = as_array(a), as_array(b)
-    axis = axis_of(axis, max(a.ndim, b.ndim))
+    ndim = max(a.ndim, b.ndim)
+    axis = axis_of(axis, ndim) - ndim
     if a.shape[axis] != 3 or b.shape[axis] != 3:
         raise ValueError("cross takes vectors of three components")
-    u, v = ([sliced(each, along(axis, k, each.ndim)) for k in range(3)] for each in (a, b))
+    u, v = (
+        [sliced(each, along(axis + each.ndim, k, each.ndim)) for k in range(3)] for each in (a, b)
+    )
     parts = [u[i] * v[j] - u[j] * v[i] for i, j in ((1, 2), (2, 0), (0, 1))]
     return rechunk(stack(parts, axis), {axis: -1})
 

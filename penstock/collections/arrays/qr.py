@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,14 +13,31 @@ from penstock.collections.arrays.align import single_chunk
 from penstock.collections.arrays.array import Array
 from penstock.collections.arrays.products import matmul, tensordot
 from penstock.collections.arrays.program import FIRST, SECOND, THIRD, Program, factor_dtype, matrix
+from penstock.collections.arrays.stacks import is_stack, qrs, svds
+from penstock.collections.arrays.storage import asarray
 from penstock.engine.kernels.arrays import linalg as kernels
 from penstock.engine.nodes.arrays.program import Ref
 
 _STACKED = 8  # triangular factors that are joined by one call
 
 
-def qr(a: Any) -> tuple[Array, Array]:
-    """Return the reduced QR factors of a matrix.
+class QRResult(NamedTuple):
+    """What `qr` gives."""
+
+    Q: Any
+    R: Any
+
+
+class SVDResult(NamedTuple):
+    """What `svd` gives."""
+
+    U: Any
+    S: Any
+    Vh: Any
+
+
+def qr(a: Any, mode: str = "reduced") -> QRResult:
+    """Return the QR factors of a matrix.
 
     A tall matrix is factored by blocks of rows whose triangles are joined in a
     tree, a wide one by its first columns. One in blocks both ways is rechunked.
@@ -28,10 +45,13 @@ def qr(a: Any) -> tuple[Array, Array]:
     Parameters
     ----------
     a : Array
+        Each matrix of a stack is taken in one piece.
+    mode : {"reduced", "complete"}
+        A complete Q has as many columns as rows; the matrix is then taken in one piece.
 
     Returns
     -------
-    q, r : Array
+    QRResult
 
     Examples
     --------
@@ -41,11 +61,15 @@ def qr(a: Any) -> tuple[Array, Array]:
     >>> bool(np.allclose(q.compute() @ r.compute(), x.compute()))
     True
     """
-    array = matrix(a, "qr")
+    if mode not in ("reduced", "complete"):
+        raise ValueError(f"mode must be 'reduced' or 'complete', not {mode!r}")
+    given = asarray(a)
+    if is_stack(given) or mode == "complete":
+        return QRResult(*qrs(given, mode))
+    array = matrix(given, "qr")
     if array.shape[0] < array.shape[1] and len(array.chunks[1]) > 1:
-        return sfqr(array)
-    q, r = tsqr(array)
-    return q, r
+        return QRResult(*sfqr(array))
+    return QRResult(*tsqr(array))
 
 
 def tsqr(data: Any, compute_svd: bool = False, **kwargs: Any) -> tuple[Array, ...]:
@@ -157,23 +181,23 @@ def sfqr(data: Any, name: Any = None) -> tuple[Array, Array]:
 # -- singular values ----------------------------------------------------------------------------
 
 
-def svd(
-    a: Any, coerce_signs: bool = True, full_matrices: bool = False
-) -> tuple[Array, Array, Array]:
+def svd(a: Any, coerce_signs: bool = True, full_matrices: bool = False) -> SVDResult:
     """Return the reduced singular value decomposition of a matrix.
 
     Parameters
     ----------
     a : Array
-        Exact for any shape; the smaller of its two lengths must fit in memory, squared.
+        Exact for any shape; the smaller of its two lengths must fit in memory,
+        squared. Each matrix of a stack is taken in one piece.
     coerce_signs : bool
         Choose the signs of the vectors, so that they do not depend on chunks.
     full_matrices : bool
-        Only False: the full ones have as many rows as `a` squared.
+        Give square ones, of which the larger has as many elements as the
+        larger length squared; the matrix is then taken in one piece.
 
     Returns
     -------
-    u, s, vh : Array
+    SVDResult
 
     Examples
     --------
@@ -182,11 +206,10 @@ def svd(
     >>> np.round(s.compute(), 6) + 0.0
     array([2.828427, 0.      ])
     """
-    from penstock.errors import UnsupportedError
-
-    if full_matrices:
-        raise UnsupportedError("svd gives reduced matrices only: full_matrices=False")
-    array = matrix(a, "svd")
+    given = asarray(a)
+    if is_stack(given) or full_matrices:
+        return SVDResult(*svds(given, full_matrices))
+    array = matrix(given, "svd")
     m, n = array.shape
     dtype = factor_dtype(array.dtype)
     real = np.dtype(dtype.char.lower())
@@ -214,7 +237,7 @@ def svd(
         program.result([s], ((size,),), real)
         program.result([vh], ((size,), (n,)), dtype)
     made = program.arrays(_STACKED * size * size * dtype.itemsize)
-    return made[0], made[1], made[2]
+    return SVDResult(made[0], made[1], made[2])
 
 
 def svd_compressed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from penstock.collections.arrays.base import axis_of, even_chunks, need_known, w
 from penstock.collections.arrays.creation import layout
 from penstock.engine.kernels.chunks import Chunks, Grid
 from penstock.engine.nodes.arrays.take import TakeArray
+from penstock.engine.nodes.map_blocks import Opaque
 
 
 def rechunk(
@@ -53,7 +55,18 @@ def rechunk(
     if wanted == x.chunks:
         return x
     need_known("rechunk", x)
-    return wrap(TakeArray(x.plan, ((0, 1),) * x.ndim, Grid(wanted), "rechunk"))
+    plan = x.plan
+    if isinstance(plan, TakeArray):  # elements that are moved anyway go to these chunks at once
+        return wrap(replace(plan, grid_sizes=Grid(wanted)))
+    return wrap(TakeArray(plan, ((0, 1),) * x.ndim, Grid(wanted), "rechunk"))
+
+
+def may_be_cut(x: Any, axis: int) -> bool:
+    """Return whether chunks along `axis` may be any: elements there are picked one by one."""
+    plan = x.plan
+    return (
+        isinstance(plan, TakeArray) and plan.joint == 1 and isinstance(plan.selectors[axis], Opaque)
+    )
 
 
 def _wanted(x: Any, chunks: Any, limit: int | None) -> Chunks:

@@ -86,6 +86,8 @@ class _IsIn:
 def nonzero(a: Any) -> tuple[Any, ...]:
     """Return the positions of elements that are not zero; how many is not known."""
     a = as_array(a)
+    if not a.ndim:
+        raise ValueError("nonzero takes an array with axes; use atleast_1d")
     need_known("nonzero", a)
     mask = astype(a, bool)
     flat = ravel(mask)

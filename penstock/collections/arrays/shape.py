@@ -25,8 +25,8 @@ from penstock.engine.nodes.arrays.grid import BroadcastArray, ReshapeBlocks, Tra
 Shape = tuple[int, ...]
 
 
-def reshape(x: Any, *shape: Any, merge_chunks: bool = True, limit: Any = None,
-            order: str = "C") -> Any:  # fmt: skip
+def reshape(x: Any, shape: Any, merge_chunks: bool = True, limit: Any = None,
+            order: str = "C", copy: bool | None = None) -> Any:  # fmt: skip
     """Return the elements of `x`, in C order, in another shape.
 
     Chunks are moved only along the axes that change, and only as far as a
@@ -35,11 +35,14 @@ def reshape(x: Any, *shape: Any, merge_chunks: bool = True, limit: Any = None,
     Parameters
     ----------
     x : Array
-    *shape : int or tuple of int
+    shape : int or tuple of int
         One may be -1.
     merge_chunks, limit : object
         Accepted for compatibility.
     order : {"C"}
+    copy : bool, optional
+        True gives an array of its own even where the shape is the same; False
+        is what a lazy array does anyway.
 
     Returns
     -------
@@ -57,9 +60,8 @@ def reshape(x: Any, *shape: Any, merge_chunks: bool = True, limit: Any = None,
 
         raise UnsupportedError("reshape works in C order; transpose before and after for others")
     x = as_array(x)
-    if len(shape) == 1 and isinstance(shape[0], Iterable):
-        shape = tuple(shape[0])
-    wanted = tuple(-1 if size != size else operator.index(size) for size in shape)
+    sizes = tuple(shape) if isinstance(shape, Iterable) else (shape,)
+    wanted = tuple(-1 if size != size else operator.index(size) for size in sizes)
     if not x._known:
         return _reshape_unknown(x, wanted)
     if wanted.count(-1) > 1:
@@ -72,7 +74,7 @@ def reshape(x: Any, *shape: Any, merge_chunks: bool = True, limit: Any = None,
     if math.prod(wanted) != x.size:
         raise ValueError(f"cannot reshape array of size {x.size} into shape {shape}")
     if wanted == x.shape:
-        return x
+        return x.copy() if copy else x
     if x.size == 0:
         grid = tuple((size,) for size in wanted)
         return wrap(ReshapeBlocks(rechunk(x, -1).plan, Grid(grid)))

@@ -243,23 +243,23 @@ class UniqueInverseResult(NamedTuple):
 
 def unique_values(x: Any, /) -> Array:
     """Return the distinct elements in order."""
-    return unique(asarray(x))
+    return unique(asarray(x), equal_nan=False)
 
 
 def unique_counts(x: Any, /) -> UniqueCountsResult:
     """Return the distinct elements, and how often each is there."""
-    return UniqueCountsResult(*unique(asarray(x), return_counts=True))
+    return UniqueCountsResult(*unique(asarray(x), return_counts=True, equal_nan=False))
 
 
 def unique_inverse(x: Any, /) -> UniqueInverseResult:
     """Return the distinct elements, and which of them each element is."""
-    values, inverse = unique(asarray(x), return_inverse=True)
+    values, inverse = unique(asarray(x), return_inverse=True, equal_nan=False)
     return UniqueInverseResult(values, inverse.reshape(asarray(x).shape))
 
 
 def unique_all(x: Any, /) -> UniqueAllResult:
     """Return the distinct elements, where each is first, which each element is, and how often."""
-    found = unique(asarray(x), return_index=True, return_inverse=True, return_counts=True)
+    found = unique(asarray(x), True, True, True, equal_nan=False)
     values, indices, inverse, counts = found
     return UniqueAllResult(values, indices, inverse.reshape(asarray(x).shape), counts)
 

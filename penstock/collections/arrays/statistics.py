@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from penstock.collections.arrays import reductions
 from penstock.collections.arrays.arrange import diagonal
 from penstock.collections.arrays.base import (
     ArrayBase,
@@ -15,7 +16,7 @@ from penstock.collections.arrays.base import (
     wrap,
 )
 from penstock.collections.arrays.differences import diff
-from penstock.collections.arrays.elementwise import astype
+from penstock.collections.arrays.elementwise import astype, elementwise
 from penstock.collections.arrays.indexing import sliced
 from penstock.collections.arrays.map import map_chunks
 from penstock.collections.arrays.order import whole_axes
@@ -219,7 +220,7 @@ def histogram2d(x: Any, y: Any, bins: Any = 10, range: Any = None, normed: Any =
 
 
 def unique(ar: Any, return_index: bool = False, return_inverse: bool = False,
-           return_counts: bool = False) -> Any:  # fmt: skip
+           return_counts: bool = False, *, equal_nan: bool = True) -> Any:  # fmt: skip
     """Return the distinct elements in order; how many is not known before they are computed.
 
     Parameters
@@ -227,6 +228,8 @@ def unique(ar: Any, return_index: bool = False, return_inverse: bool = False,
     ar : Array
     return_index, return_inverse, return_counts : bool
         Return also where each is first, which each element is, how often each occurs.
+    equal_nan : bool
+        Whether all NaN are one element, or each is distinct.
 
     Returns
     -------
@@ -236,22 +239,35 @@ def unique(ar: Any, return_index: bool = False, return_inverse: bool = False,
     flat = ravel(ar)
     if return_index or return_inverse:
         need_known("unique", flat)
-    node = DistinctArray(flat.plan)
+    node = DistinctArray(flat.plan, equal_nan)
     values = wrap(PartOfDistinct(node, 0, ar.dtype))
     results = [values]
     if return_index:
         results.append(wrap(PartOfDistinct(node, 1, np.dtype(np.intp))))
     if return_inverse:
         layout = ArraySchema(flat.chunks, np.dtype(np.intp))
-        results.append(map_chunks(_inverse, "inverse", layout, flat, values, labels=[(0,), (1,)]))
+        if equal_nan or flat.dtype.kind not in "fc":
+            made = map_chunks(_inverse, "inverse", layout, flat, values, labels=[(0,), (1,)])
+        else:  # the NaN are at the end, in the order in which they come
+            before = nans_before(flat)
+            made = map_chunks(_inverse, "inverse", layout, flat, values, before,
+                              labels=[(0,), (1,), (0,)])  # fmt: skip
+        results.append(made)
         results[-1] = reshape(results[-1], ar.shape)
     if return_counts:
         results.append(wrap(PartOfDistinct(node, 2, np.dtype(np.intp))))
     return results[0] if len(results) == 1 else tuple(results)
 
 
-def _inverse(block: np.ndarray, values: np.ndarray) -> np.ndarray:
-    return np.searchsorted(values, block)
+def nans_before(flat: Any) -> Any:
+    """Return for each element how many NaN come before it."""
+    missing = astype(elementwise(np.isnan, flat), np.intp)
+    return reductions.cumsum(missing) - missing
+
+
+def _inverse(block: np.ndarray, values: np.ndarray, before: np.ndarray | None = None) -> np.ndarray:
+    at = np.searchsorted(values, block)
+    return at if before is None else np.where(np.isnan(block), at + before, at)
 
 
 def union1d(ar1: Any, ar2: Any) -> Any:

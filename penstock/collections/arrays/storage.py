@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from penstock.collections.arrays.array import Array
-from penstock.collections.arrays.base import as_array
+from penstock.collections.arrays.base import as_array, need_cpu
 from penstock.collections.arrays.creation import layout
 from penstock.collections.base import Collection, noted
 from penstock.collections.delayed import Delayed, delayed, value_node
@@ -112,7 +112,7 @@ def asarray(
     dtype : dtype, optional
     device : {"cpu"}, optional
     copy : bool, optional
-        Accepted for compatibility: a lazy array is never written to.
+        True gives an array of its own, which assignment to the other leaves alone.
     **kwargs
         Passed to `from_array`.
 
@@ -125,8 +125,7 @@ def asarray(
     >>> asarray([1, 2], dtype="f4").compute()
     array([1., 2.], dtype=float32)
     """
-    if device not in (None, "cpu"):
-        raise ValueError(f"arrays are on the device 'cpu', not on {device!r}")
+    need_cpu(device)
     if isinstance(a, Array):
         made = a
     elif isinstance(a, Collection) or (
@@ -136,8 +135,12 @@ def asarray(
     else:
         kwargs.pop("order", None)
         kwargs.pop("like", None)
-        return from_array(np.asarray(a, dtype=dtype), **kwargs)
-    return made if dtype is None else made.astype(dtype)
+        return from_array(np.array(a, dtype=dtype, copy=copy or None), **kwargs)
+    if dtype is not None and made.dtype != np.dtype(dtype):
+        if copy is False:
+            raise ValueError(f"asarray of {made.dtype} as {dtype} takes a copy")
+        return made.astype(dtype)
+    return made.copy() if copy else made
 
 
 def asanyarray(a: Any, **kwargs: Any) -> Array:

@@ -260,7 +260,7 @@ class Moments(Reduction):
             mean = np.add.reduce(block, dtype=self.accumulator, **options) / np.maximum(count, 1)
             distance = block - mean
         squared = (distance * distance.conj()).real if np.iscomplexobj(distance) else (
-            np.multiply(distance, distance, out=distance))  # fmt: skip
+            np.multiply(distance, distance, out=distance if distance.ndim else None))  # fmt: skip
         return count, np.asarray(mean), np.asarray(np.add.reduce(squared, **options))
 
     def merge(self, state: Any, other: Any) -> Any:

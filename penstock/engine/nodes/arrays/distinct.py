@@ -75,9 +75,16 @@ def _typed(dtype: np.dtype, counts: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class DistinctArray(ArrayNode):
-    """Distinct elements of an array of one axis, with their first positions and their counts."""
+    """Distinct elements of an array of one axis, with their first positions and their counts.
+
+    Attributes
+    ----------
+    equal_nan : bool
+        Whether all NaN are one element, or each is distinct.
+    """
 
     input: ArrayNode
+    equal_nan: bool = True
 
     name = "unique"
 
@@ -94,23 +101,30 @@ class DistinctArray(ArrayNode):
         found = blockwise(
             lowering,
             self.name,
-            _distinct,
+            partial(_distinct, self.equal_nan),
             [lowering.blocks(self.input)],
             arguments=starts,
             nbytes=nbytes,
             memory=TaskMemory(input_factor=3.0, output=max(1, nbytes)),
         )
-        return tree_reduce(lowering, f"{self.name} combine", _merged, found)
+        return tree_reduce(
+            lowering, f"{self.name} combine", partial(_merged, self.equal_nan), found
+        )
 
 
-def _distinct(start: int, block: np.ndarray) -> tuple[np.ndarray, ...]:
-    values, index, counts = np.unique(block, return_index=True, return_counts=True)
+def _distinct(equal_nan: bool, start: int, block: np.ndarray) -> tuple[np.ndarray, ...]:
+    values, index, counts = np.unique(
+        block, return_index=True, return_counts=True, equal_nan=equal_nan
+    )
     return values, index + start, counts
 
 
-def _merged(parts: Sequence[tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
+def _merged(equal_nan: bool, parts: Sequence[tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
     values, index, inverse = np.unique(
-        np.concatenate([part[0] for part in parts]), return_index=True, return_inverse=True
+        np.concatenate([part[0] for part in parts]),
+        return_index=True,
+        return_inverse=True,
+        equal_nan=equal_nan,
     )
     first = np.concatenate([part[1] for part in parts])[index]
     counts = np.zeros(len(values), np.intp)

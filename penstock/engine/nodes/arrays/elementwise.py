@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +14,8 @@ from penstock.engine.kernels.chunks import (
     broadcast_chunks,
     schema_of,
 )
-from penstock.engine.plan import ArrayNode
+from penstock.engine.nodes.arrays.again import made_again
+from penstock.engine.plan import ArrayNode, Node
 from penstock.engine.primitives import Blocks, Lowering, blockwise
 from penstock.scheduler.graph import TaskMemory
 
@@ -30,6 +32,7 @@ class Elementwise(ArrayNode):
 
     name = "elementwise"
     is_blockwise = True
+    made_cheaply = True
 
     @cached_property
     def label(self) -> str:
@@ -48,11 +51,14 @@ class Elementwise(ArrayNode):
         blocks: list[Blocks] = []
         inputs: list[Any] = []
         names = []
+        spanned: list[Any] = []  # chunks of what comes as blocks
         for operand in self.operands:
-            source = tile_source(lowering, operand, schema)
+            again = made_again(lowering, operand, self.operands)
+            source = tile_source(lowering, operand, schema, alone=bool(again))
             if source is None:
                 inputs.append(len(blocks))
-                blocks.append(_over(lowering, operand, schema))
+                spanned.append(operand.schema.chunks)
+                blocks.append(_over(lowering, operand, schema, again))
             else:
                 inputs.append(source)
                 names.append(operand.name)
@@ -60,6 +66,9 @@ class Elementwise(ArrayNode):
         order = sorted(range(len(blocks)), key=lambda place: blocks[place].stage is None)
         inputs = [order.index(given) if isinstance(given, int) else given for given in inputs]
         numbered = not blocks or any(hasattr(given, "tiles") for given in inputs)
+        if len(blocks) < len(inputs) and schema.known and not numbered:
+            # what is made in place may be wider than all blocks together
+            numbered = broadcast_chunks(self.label, spanned) != schema.chunks
         run = ElementwiseProgram(self.program, inputs, schema.block_shape if numbered else None)
         nbytes = schema.block_nbytes
         return blockwise(
@@ -77,18 +86,22 @@ class Elementwise(ArrayNode):
         return self.label
 
 
-def tile_source(lowering: Lowering, operand: ArrayNode, schema: ArraySchema) -> Any:
+def tile_source(
+    lowering: Lowering, operand: ArrayNode, schema: ArraySchema, alone: bool = False
+) -> Any:
     """Return what makes `operand` tile by tile inside a program, None when blocks must."""
     made = getattr(operand, "tile_source", None)
     if made is None:
         return None
     same = operand.schema.chunks == schema.chunks
-    return made(alone=same and lowering.uses[operand] <= 1, same=same)
+    return made(alone=same and (alone or lowering.uses[operand] <= 1), same=same)
 
 
-def _over(lowering: Lowering, operand: ArrayNode, schema: ArraySchema) -> Blocks:
+def _over(
+    lowering: Lowering, operand: ArrayNode, schema: ArraySchema, again: Sequence[Node]
+) -> Blocks:
     """Return for each block of the result the block of `operand` that lies over it."""
-    blocks = lowering.blocks(operand)
+    blocks = lowering.blocks_anew(operand, again) if again else lowering.blocks(operand)
     if operand.schema.numblocks == schema.numblocks:
         return blocks
     ids = broadcast_blocks(blocks.ids, operand.schema.numblocks, schema)

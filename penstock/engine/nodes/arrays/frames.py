@@ -98,10 +98,6 @@ class FrameOfArray(FrameNode):
     def schema(self) -> FrameSchema:
         return self.result
 
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
-
     @cached_property
     def nbytes(self) -> int:
         return self.input.nbytes

@@ -35,10 +35,6 @@ class ColumnOfArray(FrameNode):
         kind = pa.from_numpy_dtype(self.input.schema.dtype)
         return FrameSchema((pa.field(COLUMN, kind),), (COLUMN,), (), ())
 
-    @property
-    def npartitions(self) -> int:
-        return self.input.npartitions
-
     def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
         return (frozenset(),)
 

@@ -21,6 +21,7 @@ class _Leaf(ArrayNode):
     """An array whose blocks are made from nothing but their number."""
 
     layout: ArraySchema
+    made_cheaply = True
 
     @property
     def schema(self) -> ArraySchema:

@@ -47,6 +47,7 @@ class FromArray(ArrayNode):
     window: Window | None = None
 
     name = "from-array"
+    made_cheaply = True
 
     @property
     def schema(self) -> ArraySchema:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,8 +17,9 @@ from penstock.engine.kernels.arrays.regions import (
     point_pieces,
 )
 from penstock.engine.kernels.chunks import ArraySchema, Grid
+from penstock.engine.nodes.arrays.again import made_for_part
 from penstock.engine.nodes.map_blocks import Opaque
-from penstock.engine.plan import ArrayNode
+from penstock.engine.plan import ArrayNode, Node
 from penstock.engine.primitives import Blocks, Lowering
 from penstock.engine.primitives.array_exchange import exchange_arrays, gather_blocks
 
@@ -73,6 +75,12 @@ class TakeArray(ArrayNode):
             for selector, before, after in zip(selectors, chunks, sizes, strict=True)
         ]
 
+    def _over_axes(self) -> list[tuple[int, Selector]]:
+        """Return along each axis of the input how many blocks there are, and the selector."""
+        counts = self.input.schema.numblocks
+        selectors = (self.selectors[0],) * self.joint + self.selectors[1:]
+        return list(zip(counts, selectors, strict=True))
+
     @property
     def _lists(self) -> bool:
         return any(isinstance(selector, Opaque) for selector in self.selectors)
@@ -81,8 +89,13 @@ class TakeArray(ArrayNode):
         schema, before = self.schema, self.input.schema
         cutter = Cutter(self._pieces(), schema.dtype, self.joint)
         indptr, needed = needed_blocks(cutter.axes)
-        blocks = lowering.blocks(self.input)
         used = np.unique(needed)
+        anew: tuple[Node, ...] = ()
+        if self._lists:
+            apart = math.prod(count for count, selector in self._over_axes()
+                              if not isinstance(selector, Opaque))  # fmt: skip
+            anew = made_for_part(lowering, self.input, len(used), self.input.nbytes // apart)
+        blocks = lowering.blocks_anew(self.input, anew) if anew else lowering.blocks(self.input)
         # what one task would keep in memory at once, and all of them in turn
         together = int(np.diff(indptr).max(initial=0)) * before.block_nbytes
         whole = len(used) * before.block_nbytes
