@@ -11,6 +11,7 @@ import pytest
 import penstock
 import penstock.array as da
 from penstock.errors import UnsupportedError
+from tests.support.limits import limit_leaving
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +60,8 @@ def test_values_do_not_depend_on_workers_or_memory() -> None:
         )
 
     first = penstock.compute(*draw(), scheduler="sync")
-    with penstock.config.set({"num-workers": 7, "memory-limit": "900MB"}):
+    limit = limit_leaving(64 << 20)
+    with penstock.config.set({"num-workers": 7, "memory-limit": limit}):
         second = penstock.compute(*draw(), scheduler="threads", num_workers=4)
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -16,6 +16,7 @@ import penstock.dataframe as dd
 from penstock.collections import writing
 from penstock.errors import TargetExistsError
 from tests.support.frames import assert_eq
+from tests.support.limits import limit_leaving
 
 
 def _frame(rows: int = 600, keys: int = 40) -> pd.DataFrame:
@@ -81,10 +82,8 @@ def test_many_folders_are_seen_in_the_first_rows(
 
 
 def test_hundreds_of_folders_need_little_memory(tmp_path: Path) -> None:
-    import psutil
-
     frame = pd.DataFrame({"key": np.arange(20_000) % 400, "x": np.arange(20_000)})
-    limit = f"{psutil.Process().memory_info().rss + (80 << 20)}B"
+    limit = limit_leaving(32 << 20)
     dd.from_pandas(frame, 10).to_parquet(
         tmp_path / "out", partition_on="key", compute_kwargs={"memory_limit": limit}
     )

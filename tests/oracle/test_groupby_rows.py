@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
 
 import penstock.dataframe as dd
 from penstock.errors import MemoryLimitError, UnsupportedError
 from tests.oracle.exchanges import Call, check_exchanged, drawn, sample
+from tests.support.limits import limit_leaving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,7 +167,7 @@ def test_group_larger_than_memory(tmp_path: Path) -> None:
     data.to_parquet(tmp_path / "one.parquet", row_group_size=50_000)
     del data
     column = dd.read_parquet(str(tmp_path / "one.parquet")).groupby("k").x
-    limit = f"{psutil.Process().memory_info().rss + (128 << 20)}B"
+    limit = limit_leaving(80 << 20)
     with pytest.raises(MemoryLimitError, match="groupby rank of whole groups"):
         column.rank().sum().compute(memory_limit=limit)
     # what needs no whole groups does not mind

@@ -16,6 +16,7 @@ from penstock.engine.nodes import join_asof
 from penstock.scheduler import Profile
 from tests.oracle.exchanges import SPILLING
 from tests.support.frames import assert_eq
+from tests.support.limits import limit_leaving
 
 _ZONE = "Europe/Zurich"
 _LEFT = pd.DataFrame(
@@ -175,13 +176,11 @@ def test_only_needed_columns_are_read() -> None:
 
 @pytest.mark.memory
 def test_little_memory() -> None:
-    import psutil
-
     rows = 200_000
     generator = np.random.default_rng(2)
     left = pd.DataFrame({"t": np.sort(generator.integers(0, rows, rows)), "a": 1.0})
     right = pd.DataFrame({"t": np.arange(rows) * 2, "b": generator.normal(size=rows)})
-    limit = f"{psutil.Process().memory_info().rss + (80 << 20)}B"
+    limit = limit_leaving(32 << 20)
     with (
         penstock.config.set({"exchange-memory": 1 << 18}),
         Profile() as profile,

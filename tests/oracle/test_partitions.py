@@ -14,6 +14,7 @@ import penstock
 import penstock.dataframe as dd
 from tests.oracle.harness import Call, check, drawn, sample
 from tests.support.frames import assert_eq
+from tests.support.limits import limit_leaving
 
 KINDS = ("few", "finite", "text", "bool", "category", "zoned", "nullable_int")
 
@@ -136,14 +137,8 @@ def test_little_memory(case: str, scheduler: str) -> None:
             "text": generator.choice(["a", "bb", None], rows),
         }
     )
-    limit = f"{_resident() + (96 << 20)}B"
+    limit = limit_leaving(48 << 20)
     check(CALLS[case], frame, partitions=(17,), scheduler=scheduler, memory_limit=limit)
-
-
-def _resident() -> int:
-    import psutil
-
-    return int(psutil.Process().memory_info().rss)
 
 
 @drawn("few text finite zoned bool")

@@ -14,6 +14,7 @@ from penstock.errors import UnsupportedError
 from tests.oracle.exchanges import check_exchanged
 from tests.oracle.harness import Call, check, drawn, sample
 from tests.support.frames import assert_eq
+from tests.support.limits import limit_leaving
 
 _LISTS = pd.DataFrame(
     {
@@ -295,17 +296,11 @@ def test_wide_rows_in_little_memory() -> None:
     lazy = dd.from_pandas(frame, 17)
     with penstock.config.set({"exchange-memory": 1 << 15}):
         table = lazy.assign(one=1).pivot_table("one", "row", "key", "sum", fill_value=0)
-        total = table.sum().sum().compute(memory_limit=f"{_resident() + (96 << 20)}B")
+        total = table.sum().sum().compute(memory_limit=limit_leaving(48 << 20))
         dummies = dd.get_dummies(lazy, columns=["key"]).drop(columns="row")
-        counts = dummies.sum().compute(memory_limit=f"{_resident() + (96 << 20)}B")
+        counts = dummies.sum().compute(memory_limit=limit_leaving(48 << 20))
     assert total == rows
     assert_eq(counts.to_numpy(), frame.key.value_counts().sort_index().to_numpy())
-
-
-def _resident() -> int:
-    import psutil
-
-    return int(psutil.Process().memory_info().rss)
 
 
 def test_dummies_of_nullable_values() -> None:
