@@ -86,7 +86,8 @@ def grouped_by_folder(
 
 def _folders_of_a_block(plan: FrameNode, columns: tuple[str, ...]) -> int:
     """Return how many folders the first rows go to; many where it would be work to find out."""
-    local = all(node.is_blockwise or not node.inputs for node in walk(plan))
+    # the first rows of these need the first blocks only
+    local = all(n.is_blockwise or n.keeps_rows or not n.inputs for n in walk(plan))
     if not local:
         return _MANY_FILES
     first = new_frame(project(plan, columns)).head(_SAMPLED_ROWS)
