@@ -59,10 +59,18 @@ def _current() -> Any:
     """Return the controller of the libraries there are, looked for anew when modules came in."""
     global _controller, _seen
     if len(sys.modules) != _seen:
-        try:
-            from threadpoolctl import ThreadpoolController
-        except ImportError:
-            return None
-        _controller = ThreadpoolController()
+        # Python swallows a Ctrl-C that comes while a library calls back: not in the main thread
+        looking = threading.Thread(target=_look, name="find-blas")
+        looking.start()
+        looking.join()
         _seen = len(sys.modules)
     return _controller
+
+
+def _look() -> None:
+    global _controller
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:
+        return
+    _controller = ThreadpoolController()
