@@ -57,7 +57,7 @@ class OneBlasThread:
 
 def _current() -> Any:
     """Return the controller of the libraries there are, looked for anew when modules came in."""
-    global _controller, _seen
+    global _seen
     if len(sys.modules) != _seen:
         # Python swallows a Ctrl-C that comes while a library calls back: not in the main thread
         looking = threading.Thread(target=_look, name="find-blas")
