@@ -8,7 +8,12 @@ import numpy as np
 import pyarrow as pa
 
 from penstock.blocks import single_chunk
-from penstock.engine.kernels.groupby_codes import drop_missing_keys, group_codes, plain_values
+from penstock.engine.kernels.groupby_codes import (
+    drop_missing_keys,
+    group_codes,
+    hardly_repeats,
+    plain_values,
+)
 from penstock.engine.kernels.partition import take_rows
 from penstock.engine.kernels.sort import sort_table
 from penstock.errors import UnsupportedError, column_not_found
@@ -68,9 +73,15 @@ def duplicated(
 
 
 def drop_duplicates(
-    table: pa.Table, subset: Sequence[str] | None = None, keep: str | bool = "first"
+    table: pa.Table,
+    subset: Sequence[str] | None = None,
+    keep: str | bool = "first",
+    *,
+    where_it_pays: bool = False,
 ) -> pa.Table:
     """Return the rows that are no duplicates, in their old order; see `duplicated`.
+
+    With `where_it_pays`, all rows where a sample says that most would be left.
 
     Duplicates in other blocks are found by applying it again to what is left of all blocks;
     with ``keep=False`` that needs all rows of a key in one block.
@@ -81,6 +92,9 @@ def drop_duplicates(
     >>> drop_duplicates(pa.table({"x": [1, 2, 1]}), keep="last")["x"].to_pylist()
     [2, 1]
     """
+    names = table.column_names if subset is None else subset
+    if where_it_pays and hardly_repeats([single_chunk(table[name]) for name in names]):
+        return table
     mask = duplicated(table, subset, keep)
     return take_rows(table, np.flatnonzero(~mask)) if mask.any() else table
 

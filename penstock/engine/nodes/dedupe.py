@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from penstock.blocks import concat_tables, single_chunk
+from penstock.blocks import concat_tables
 from penstock.engine.kernels.dedupe import drop_duplicates, duplicated
-from penstock.engine.kernels.groupby_codes import hardly_repeats
-from penstock.engine.kernels.partition import scatter
 from penstock.engine.kernels.sort import sort_table
 from penstock.engine.nodes.costs import hashing_factor
 from penstock.engine.nodes.partitioners import HashPartitioner
+from penstock.engine.nodes.row_return import POSITION, return_rows, with_positions
 from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import GATHER_COPIES, Blocks, Lowering, blockwise, exchange
 from penstock.engine.schema import FrameSchema
@@ -45,12 +42,12 @@ class DropDuplicates(FrameNode):
 
     def lower(self, lowering: Lowering) -> Blocks:
         blocks = lowering.blocks(self.input)
-        distinct = partial(_distinct, self.subset, self.keep, False)
+        distinct = partial(drop_duplicates, subset=self.subset, keep=self.keep)
         hashing = hashing_factor(self.schema)
         if self.keep is not False:
             # what is a duplicate within its block never travels
             memory = TaskMemory(input_factor=1.0 + hashing, output=blocks.nbytes)
-            fewer = partial(_distinct, self.subset, self.keep, True)
+            fewer = partial(distinct, where_it_pays=True)
             blocks = blockwise(lowering, self.name, fewer, [blocks], memory=memory)
         return exchange(
             lowering,
@@ -66,23 +63,13 @@ class DropDuplicates(FrameNode):
         return f"of {', '.join(self.subset)}, keep={self.keep!r}"
 
 
-def _distinct(
-    subset: tuple[str, ...], keep: str | bool, where_it_pays: bool, table: pa.Table
-) -> pa.Table:
-    if where_it_pays and hardly_repeats([single_chunk(table[name]) for name in subset]):
-        return table
-    return drop_duplicates(table, list(subset), keep=keep)
-
-
 def _distinct_pieces(
     distinct: Callable[[pa.Table], pa.Table], schema: pa.Schema, pieces: list[pa.Table]
 ) -> pa.Table:
     return distinct(concat_tables(pieces)) if pieces else schema.empty_table()
 
 
-# A place is the block's number and the row within it.
-_ROW_BITS = 36
-_PLACE, _MARK = "__place__", "duplicated"
+_MARK = "duplicated"
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,65 +115,24 @@ class Duplicated(FrameNode):
             nbytes=max(1, self.input.nbytes),
             copies=GATHER_COPIES + hashing_factor(schema),
         )
+        nbytes = marked.nbytes * len(marked)
+        back = return_rows(lowering, self.name, marked, len(blocks), _marks().schema, nbytes)
         rest = partial(_beside_mark, schema.index + schema.order)
-        if len(blocks) == 1:
-            whole = exchange(
-                lowering, f"{self.name} back", [marked], [BlockPartitioner(1)], _in_place,
-                nbytes=max(1, marked.nbytes), slots=1,
-            )  # fmt: skip
-            return blockwise(lowering, self.name, rest, [blocks, whole])
-        # a row for each block, so that none of them is without
-        numbers = blockwise(
-            lowering, f"{self.name} blocks", _place_of_block, [], ntasks=len(blocks),
-            arguments=range(len(blocks)), nbytes=16,
-        )  # fmt: skip
-        partitioner = BlockPartitioner(len(blocks))
-        back = exchange(
-            lowering, f"{self.name} back", [marked, numbers], [partitioner, partitioner],
-            _in_place, nbytes=max(1, marked.nbytes * len(marked)), slots=len(blocks),
-        )  # fmt: skip
         return blockwise(lowering, self.name, rest, [blocks, back])
 
     def describe(self) -> str:
         return f"of {', '.join(self.subset)}, keep={self.keep!r}"
 
 
-@dataclass(frozen=True)
-class BlockPartitioner:
-    """Rows go back to the blocks that they came from: one partition for each block."""
-
-    blocks: int
-    npartitions: int = 0
-    ordered: bool = False
-
-    def sample(self, table: pa.Table, rows: int) -> pa.Table:
-        return table.slice(0, 0)
-
-    def fit(self, sample: pa.Table, npartitions: int) -> BlockPartitioner:
-        # fitted again, for a partition that outgrew its size, it cannot cut it
-        return replace(self, npartitions=1 if self.npartitions else self.blocks)
-
-    def split(self, table: pa.Table) -> tuple[pa.Table, np.ndarray]:
-        places = table.column(_PLACE).to_numpy()
-        return scatter(table, places >> _ROW_BITS, self.npartitions)
-
-    def around(self, sample: pa.Table) -> Any:
-        raise TypeError("rows of one block stay together")
-
-
 def _placed(columns: tuple[str, ...], block: int, table: pa.Table) -> pa.Table:
+    return with_positions(block, table.select(list(columns)))
+
+
+def _marks() -> pa.Table:
+    """Return marks of no rows."""
     import pyarrow as pa
 
-    start = block << _ROW_BITS
-    places = np.arange(start, start + table.num_rows, dtype=np.int64)
-    return table.select(list(columns)).append_column(_PLACE, pa.array(places))
-
-
-def _place_of_block(block: int) -> pa.Table:
-    import pyarrow as pa
-
-    places = pa.array([block << _ROW_BITS], pa.int64())
-    return pa.table({_PLACE: places, _MARK: pa.array([False])})
+    return pa.table({POSITION: pa.array([], pa.int64()), _MARK: pa.array([], pa.bool_())})
 
 
 def _marked(
@@ -195,20 +141,13 @@ def _marked(
     import pyarrow as pa
 
     if not pieces:
-        return _place_of_block(0).slice(0, 0)
+        return _marks()
     table = concat_tables(pieces)
     pieces.clear()
     if order:
         table = sort_table(table, list(order), True, "last")
     mask = pa.array(duplicated(table, list(subset), keep))
-    return table.select([_PLACE]).append_column(_MARK, mask)
-
-
-def _in_place(pieces: list[pa.Table], numbers: list[pa.Table] | None = None) -> pa.Table:
-    table = concat_tables(pieces)
-    pieces.clear()
-    order = np.argsort(table.column(_PLACE).to_numpy(), kind="stable")
-    return table.select([_MARK]).take(order)
+    return table.select([POSITION]).append_column(_MARK, mask)
 
 
 def _beside_mark(rest: tuple[str, ...], table: pa.Table, marks: pa.Table) -> pa.Table:

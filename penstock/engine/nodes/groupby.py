@@ -41,6 +41,8 @@ from penstock.scheduler.graph import TaskMemory
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# A partition of partials: what it is joined from, or the groups it becomes, beside it.
+_PARTIAL_COPIES = 2
 # Partials above this together are not merged before the exchange: many groups.
 _PRECOMBINE_BYTES = 4 << 20
 # The partials, what they are joined to, and room for the others.
@@ -158,7 +160,8 @@ class GroupAggregate(FrameNode):
             [RangePartitioner(self.keys, (True,) * len(self.keys))],
             finish,
             nbytes=max(1, self.input.nbytes),
-            copies=GATHER_COPIES - (not self.holistic) + hashing_factor(self.input.schema),
+            copies=(GATHER_COPIES if self.holistic else _PARTIAL_COPIES)
+            + hashing_factor(self.input.schema),
             # what is absent shows only where all groups are
             slots=1 if self.complete else None,
         )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from penstock.blocks import concat_tables, single_chunk
 from penstock.engine.kernels.dedupe import count_distinct, drop_duplicates
-from penstock.engine.kernels.groupby_codes import hardly_repeats
 from penstock.engine.nodes.costs import hashing_factor
 from penstock.engine.nodes.partitioners import HashPartitioner
 from penstock.engine.nodes.reduce import AGGREGATED_BYTES
@@ -89,9 +88,7 @@ def _values(column: str, dropna: bool, table: pa.Table) -> pa.Table:
 
     array = single_chunk(table[column])
     values = pa.table({column: array.drop_null() if dropna else array})
-    if hardly_repeats([single_chunk(values[column])]):
-        return values
-    return drop_duplicates(values)
+    return drop_duplicates(values, where_it_pays=True)
 
 
 def _count(column: str, pieces: list[pa.Table]) -> pa.Table:

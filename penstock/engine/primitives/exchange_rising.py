@@ -8,6 +8,9 @@ range from the blocks that reach into it.
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,15 +22,15 @@ from penstock.engine.primitives.exchange_plan import RangesOfKeys
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from penstock.scheduler import Handle
 
 _OVERLAP = 3  # neighbours that a block may overlap with
 
 
 @dataclass
-class Range:
-    """What one gather task takes: its number and the blocks that reach into it."""
+class _Range:
+    """What one gather task takes: the blocks that reach into a range of keys."""
 
-    number: int
     blocks: list[int] = field(default_factory=list)
     nbytes: int = 0
 
@@ -52,12 +55,19 @@ class RisingBlocks:
         self.rising = True
         self.proven = False
         self._partitioner = partitioner
+        self._bounds: dict[int, pa.Table] = {}
         self._blocks: dict[int, tuple[pa.Table, int]] = {}
         self._recent: list[pa.Table] = []
         self._passed: pa.Table | None = None
 
-    def extend(self, index: int, bounds: pa.Table | None, nbytes: int) -> None:
-        """Add block `index`, which follows all others so far; without rows it has no bounds."""
+    def see(self, index: int, table: pa.Table) -> None:
+        """Look at block `index`, whenever it comes."""
+        if self.rising and table.num_rows:
+            self._bounds[index] = self._partitioner.bounds(table)
+
+    def extend(self, index: int, nbytes: int) -> None:
+        """Add block `index`, which was seen and follows all others so far."""
+        bounds = self._bounds.pop(index, None)
         if bounds is None or not self.rising:
             return
         if self._passed is not None and not self._is_below(self._passed, bounds.slice(0, 1)):
@@ -74,8 +84,8 @@ class RisingBlocks:
     def _is_below(self, key: pa.Table, other: pa.Table) -> bool:
         return int(self._partitioner.between(other).numbers(key)[0]) == 0
 
-    def ranges(self, target: int, most: int) -> tuple[RangesOfKeys, list[Range]]:
-        """Return ranges of about `target` bytes, at most so many, and what each takes."""
+    def ranges(self, target: int, most: int) -> BlockRanges:
+        """Return ranges of about `target` bytes, at most so many."""
         total = sum(nbytes for _, nbytes in self._blocks.values())
         target = max(target, -(-total // most))
         starts, filled = [], 0
@@ -86,27 +96,41 @@ class RisingBlocks:
             filled += nbytes
         first = next(iter(self._blocks.values()))[0]
         cut = self._partitioner.between(concat_tables([first.slice(0, 0), *starts]))
-        ranges = [Range(number) for number in range(cut.npartitions)]
+        ranges = [_Range() for _ in range(cut.npartitions)]
         for index, (bounds, nbytes) in self._blocks.items():
             low, high = cut.numbers(bounds).tolist()
             for each in ranges[low : high + 1]:
                 each.blocks.append(index)
                 each.nbytes += nbytes // (high - low + 1)
-        return cut, ranges
+        return BlockRanges(cut, ranges)
 
 
-def rows_in_range(cut: RangesOfKeys, table: pa.Table, number: int) -> pa.Table:
-    """Return the rows of `table` in range `number`, in their order; they may be a slice."""
-    numbers = cut.numbers(table)
-    if (numbers == number).all():
-        return table
-    return table.take(np.flatnonzero(numbers == number))
+class BlockRanges:
+    """Ranges of keys, and the blocks that reach into each."""
 
+    def __init__(self, cut: RangesOfKeys, ranges: list[_Range]) -> None:
+        self._cut = cut
+        self._ranges = ranges
+        self._readers = Counter(index for each in ranges for index in each.blocks)
+        self._lock = threading.Lock()
 
-def readers(ranges: list[Range]) -> dict[int, int]:
-    """Return how many ranges each block reaches into."""
-    count: dict[int, int] = {}
-    for each in ranges:
-        for index in each.blocks:
-            count[index] = count.get(index, 0) + 1
-    return count
+    def __len__(self) -> int:
+        return len(self._ranges)
+
+    def nbytes(self, number: int) -> int:
+        """Return the bytes of a range; of one that there is not, none."""
+        return self._ranges[number].nbytes if number < len(self) else 0
+
+    def take(self, number: int, handles: Mapping[int, Handle]) -> list[pa.Table]:
+        """Return the rows of a range from each block, in order; free blocks read to the end."""
+        found = []
+        for index in self._ranges[number].blocks if number < len(self) else ():
+            table = handles[index].get()
+            inside = self._cut.numbers(table) == number
+            found.append(table if inside.all() else table.take(np.flatnonzero(inside)))
+            with self._lock:
+                self._readers[index] -= 1
+                last = not self._readers[index]
+            if last:
+                handles[index].free()
+        return found

@@ -26,12 +26,7 @@ from penstock.engine.primitives.exchange_plan import (
     Sizes,
     packed,
 )
-from penstock.engine.primitives.exchange_rising import (
-    Range,
-    RisingBlocks,
-    readers,
-    rows_in_range,
-)
+from penstock.engine.primitives.exchange_rising import BlockRanges, RisingBlocks
 from penstock.scheduler import PartitionStore, current_pool
 from penstock.scheduler.store import current_store
 
@@ -84,10 +79,7 @@ class Exchange:
         self._rising: RisingBlocks | None = None
         if self.sides == 1 and self._ordered and not sizes.prescribed:
             self._rising = RisingBlocks(cast("RangesOfKeys", partitioners[0]))
-        self._bounds: dict[int, pa.Table] = {}
-        self._ranges: list[Range] = []
-        self._cut: RangesOfKeys | None = None
-        self._blocks: Counter[int] = Counter()
+        self._ranges: BlockRanges | None = None
         self._arrived: set[int] = set()
         self._waiting: dict[int, tuple[int, Handle]] = {}
         self._looked = 0
@@ -105,9 +97,8 @@ class Exchange:
 
     def add(self, side: int, index: int, table: pa.Table) -> int:
         """Take block `index` of input `side`; return its rows."""
-        bounds = None
-        if self._rising is not None and self._rising.rising and table.num_rows:
-            bounds = cast("RangesOfKeys", self._partitioners[side]).bounds(table)
+        if self._rising is not None:
+            self._rising.see(index, table)
         with self._lock:
             if self._closed:
                 raise ValueError(f"the exchange of {self.name} is closed")
@@ -115,8 +106,6 @@ class Exchange:
                 self._empty[side] = compact(table.slice(0, 0))
             waits = not self._stores
             if waits:
-                if bounds is not None:
-                    self._bounds[index] = bounds
                 self._wait(side, index, table)
                 if not self._is_enough(index):
                     return table.num_rows
@@ -147,7 +136,7 @@ class Exchange:
         ):
             nbytes = self._waiting_bytes(self._looked)
             if self._rising is not None:
-                self._rising.extend(self._looked, self._bounds.pop(self._looked, None), nbytes)
+                self._rising.extend(self._looked, nbytes)
             self._enough += nbytes
             self._looked += 1
         return self._enough > self.sizes.pending and not self._rises()
@@ -220,7 +209,8 @@ class Exchange:
         if not self._stores:
             much = self._enough > self.sizes.pending
             if much and self._rising is not None and self._rising.proven:
-                return self._plan_ranges(self._rising)
+                self._ranges = self._rising.ranges(self.sizes.partition, self.sizes.slots)
+                return len(self._ranges)
             if not (self._waiting and (much or self.sizes.prescribed)):
                 return min(1, len(self._waiting))
             self._looked = 1 + max(self._arrived)
@@ -240,12 +230,6 @@ class Exchange:
             self._readers.update(part for parts in portion.parts for part in parts)
         self._samples.clear()
         return len(self._portions)
-
-    def _plan_ranges(self, rising: RisingBlocks) -> int:
-        """Let each gather task take a range of keys from the blocks that reach into it."""
-        self._cut, self._ranges = rising.ranges(self.sizes.partition, self.sizes.slots)
-        self._blocks.update(readers(self._ranges))
-        return len(self._ranges)
 
     def _fill(self) -> int:
         return 0 if self.sizes.prescribed else self.sizes.partition
@@ -348,8 +332,8 @@ class Exchange:
 
     def nbytes(self, slot: int) -> int:
         """Return the bytes of gather task `slot`."""
-        if self._ranges:
-            return self._ranges[slot].nbytes if slot < len(self._ranges) else 0
+        if self._ranges is not None:
+            return self._ranges.nbytes(slot)
         if not self._stores:
             return sum(handle.nbytes for _, handle in self._waiting.values()) if slot == 0 else 0
         return self._portions[slot].nbytes if slot < len(self._portions) else 0
@@ -361,8 +345,9 @@ class Exchange:
         does not tell.
         """
         pieces: list[list[pa.Table]] = [[] for _ in range(self.sides)]
-        if self._ranges:
-            pieces[0] = self._rows_of_range(slot) if slot < len(self._ranges) else []
+        if self._ranges is not None:
+            handles = {index: handle for index, (_, handle) in self._waiting.items()}
+            pieces[0] = self._ranges.take(slot, handles)
         elif not self._stores and slot == 0:
             for index in sorted(self._waiting):
                 side, handle = self._waiting.pop(index)
@@ -377,19 +362,6 @@ class Exchange:
             if empty is not None and not any(piece.num_rows for piece in pieces[side]):
                 pieces[side] = [empty]
         return pieces
-
-    def _rows_of_range(self, slot: int) -> list[pa.Table]:
-        assert self._cut is not None
-        found = []
-        for index in self._ranges[slot].blocks:
-            _, handle = self._waiting[index]
-            found.append(rows_in_range(self._cut, handle.get(), slot))
-            with self._lock:
-                self._blocks[index] -= 1
-                last = not self._blocks[index]
-            if last:
-                handle.free()
-        return found
 
     def _done_with(self, part: Part) -> None:
         """Free a partition when no other gather task will read it."""
