@@ -23,6 +23,7 @@ from penstock.config import format_bytes
 from penstock.errors import MemoryLimitError, SpillError
 from penstock.scheduler import events, spill
 from penstock.scheduler.estimate import StageEstimate
+from penstock.scheduler.interrupts import Interrupts
 from penstock.scheduler.state import FOREVER, State
 from penstock.scheduler.store import Handle
 from penstock.scheduler.worker import MISSING, Batch
@@ -84,6 +85,7 @@ class Run:
         self._observers = observers
         self._nested = nested
         self._estimates = [StageEstimate(stage) for stage in graph.stages]
+        self._interrupts = Interrupts()
         self._cancelled = threading.Event()
         self._completed: queue.SimpleQueue[Batch] = queue.SimpleQueue()
         self._running: dict[int, Batch] = {}
@@ -114,13 +116,16 @@ class Run:
 
     def finish_all(self) -> None:
         """Run every needed task."""
-        while self.state.remaining:
-            self._step()
+        with self._interrupts:
+            while self.state.remaining:
+                self._step()
 
     def finish(self, value: int) -> None:
         """Run until `value` is there."""
-        while self.values[value] is MISSING:
-            self._step()
+        if self.values[value] is MISSING:
+            with self._interrupts:
+                while self.values[value] is MISSING:
+                    self._step()
 
     def restore(self, value: int) -> Any:
         """Return a finished value, room made for it and pinned in memory."""
@@ -183,6 +188,7 @@ class Run:
 
     def _step(self) -> None:
         """Launch what can be launched, then take in one finished batch."""
+        self._interrupts.check()
         while self.state.ready and len(self._running) < self._executor.num_workers:
             if not self._launch():
                 break
