@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import numpy as np
     import pyarrow as pa
 
 Block = Any  # pa.Table | np.ndarray | list: a Union would import both libraries here
@@ -124,6 +125,29 @@ def _large(dtype: pa.DataType) -> pa.DataType:
     return pa.large_binary() if pa.types.is_binary(dtype) else pa.large_string()
 
 
+def to_arrow(values: np.ndarray, missing: np.ndarray | None = None) -> pa.Array:
+    """Return numbers as an array on the same memory, null where `missing`.
+
+    `pyarrow.array` first imports pandas, for which a task would wait.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> to_arrow(np.array([1, 2]), np.array([False, True])).to_pylist()
+    [1, None]
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    if values.dtype.kind not in "iuf" or values.ndim != 1:
+        return pa.array(values, mask=missing)
+    validity = None
+    if missing is not None:
+        validity = pa.py_buffer(np.packbits(~missing, bitorder="little"))
+    data = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [validity, data])
+
+
 def compact(table: pa.Table) -> pa.Table:
     """Return `table` owning only the memory of its own rows.
 
@@ -131,11 +155,10 @@ def compact(table: pa.Table) -> pa.Table:
     parent is noticeably larger.
     """
     import numpy as np
-    import pyarrow as pa
 
     if table.get_total_buffer_size() <= 1.25 * table.nbytes + 4096:
         return table
-    return table.take(pa.array(np.arange(table.num_rows)))
+    return table.take(to_arrow(np.arange(table.num_rows)))
 
 
 def concat_tables(tables: Sequence[pa.Table] | Iterable[pa.Table]) -> pa.Table:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from penstock import config
-from penstock.engine.fits import refuse_joins
+from penstock.engine.fits import refuse_needs
 from penstock.engine.plan import Node, Results, count_uses, walk
 from penstock.engine.primitives import Blocks, Lowering
 from penstock.engine.rules import rules
@@ -39,7 +39,7 @@ def optimise(nodes: Sequence[Node], block_bytes: int) -> list[Node]:
     """Return `nodes` rewritten by every rule in order."""
     plan: Node = Results(tuple(nodes))
     checked = config.get("verify-plans", False)
-    for rule in rules(block_bytes):
+    for rule in rules(plan, block_bytes):
         rewritten = rule(plan)
         if checked:
             verify(plan, rewritten, getattr(rule, "__name__", "size_blocks"))
@@ -65,7 +65,7 @@ def lower(
     )
     try:
         optimised = optimise(nodes, lowering.block_bytes)
-        refuse_joins(optimised)
+        refuse_needs(optimised)
         lowering.uses = count_uses(*optimised)
         for node in walk(*optimised):
             lowering.blocks(node)

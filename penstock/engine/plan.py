@@ -57,6 +57,8 @@ class Node(metaclass=_Interning):
     """Block `i` of the result needs block `i` of each input only."""
     keeps_rows: ClassVar[bool] = False
     """The result has the rows of the first input, in the same blocks."""
+    moves_rows: ClassVar[bool] = False
+    """The result has the rows of the first input, in another order or in other blocks."""
     passes_projection: ClassVar[bool] = False
     """Columns that nobody needs may be dropped below this node (see `needs`)."""
     passes_filter: ClassVar[bool] = False
@@ -117,6 +119,31 @@ class Node(metaclass=_Interning):
         return sum(node.nbytes for node in self.inputs)
 
     @property
+    def least_rows(self) -> int:
+        """Rows that all blocks have together at the very least; 0 where nothing is known."""
+        same = self.inputs and (self.keeps_rows or self.moves_rows)
+        return self.inputs[0].least_rows if same else 0
+
+    @property
+    def least_bytes(self) -> int:
+        """Bytes that all blocks take together at the very least; 0 where nothing is known."""
+        return 0
+
+    @property
+    def least_need(self) -> int:
+        """Bytes that the operation has at once at the very least, beside the memory of a task."""
+        return 0
+
+    @property
+    def remedy(self) -> str | None:
+        """What the user can do when `least_need` is more than there is."""
+        return None
+
+    def sized(self, block_bytes: int) -> Node:
+        """Return this operation with blocks of about `block_bytes`, when it is free to choose."""
+        return self
+
+    @property
     def divisions(self) -> tuple | None:
         """Bounds of the index of each block (npartitions + 1 values), when known."""
         return self.inputs[0].divisions if self.keeps_rows and self.inputs else None
@@ -151,6 +178,11 @@ class FrameNode(Node):
         """How many blocks the result has: as many as the first input, unless a node says else."""
         return self.inputs[0].npartitions
 
+    @property
+    def least_bytes(self) -> int:
+        rows = self.least_rows
+        return rows * self.schema.least_bits // 8 if rows else 0
+
 
 class ArrayNode(Node):
     """A node whose blocks are arrays, numbered in C order."""
@@ -182,6 +214,10 @@ class ArrayNode(Node):
     @cached_property
     def nbytes(self) -> int:
         return self.schema.nbytes
+
+    @property
+    def least_bytes(self) -> int:
+        return self.nbytes if self.schema.known else 0
 
     @property
     def divisions(self) -> None:

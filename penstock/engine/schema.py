@@ -83,6 +83,11 @@ class FrameSchema:
 
         return pa.schema([*self.fields, *self.index_fields, *self.order_fields])
 
+    @cached_property
+    def least_bits(self) -> int:
+        """Bits that a row takes at the very least."""
+        return sum(_least_bits(field.type) for field in self.arrow)
+
     def field(self, name: str) -> pa.Field:
         """Return the Arrow field called `name` inside blocks."""
         return self.arrow.field(name)
@@ -284,3 +289,14 @@ def unique_names(labels: Sequence[Any]) -> list[str]:
         taken.add(name)
         names.append(name)
     return names
+
+
+def _least_bits(kind: pa.DataType) -> int:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        kind = kind.index_type
+    try:
+        return kind.bit_width
+    except ValueError:  # text and lists have an offset each
+        return 0 if pa.types.is_null(kind) else 32

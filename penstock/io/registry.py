@@ -73,6 +73,8 @@ BUILTIN = (
     Format("text", (".txt", ".log"), "penstock.io.text:text_source"),
 )
 
+_BUILTIN = {one.name: one for one in BUILTIN}
+
 
 @functools.cache
 def formats() -> Mapping[str, Format]:
@@ -89,7 +91,7 @@ def formats() -> Mapping[str, Format]:
     """
     from importlib.metadata import entry_points
 
-    known = {one.name: one for one in BUILTIN}
+    known = dict(_BUILTIN)
     for point in entry_points(group=ENTRY_POINT_GROUP):
         known.setdefault(point.name, Format(point.name, (), source=f"entry point:{point.value}"))
     return known
@@ -103,7 +105,8 @@ def format_named(name: str) -> Format:
     UnsupportedError
         If there is none of that name.
     """
-    known = formats()
+    # looking for entry points reads the metadata of every package that is installed
+    known = _BUILTIN if name in _BUILTIN else formats()
     if name not in known:
         raise UnsupportedError(
             f"unknown format {name!r}; known are {', '.join(sorted(known))}. Packages add "

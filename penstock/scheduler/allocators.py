@@ -27,8 +27,6 @@ import sys
 from functools import cache
 from typing import Any
 
-from penstock.scheduler.limits import available_cpus
-
 _MMAP_THRESHOLD = 1 << 30
 _TRIM_THRESHOLD = 4 << 30
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # from malloc.h
@@ -59,7 +57,7 @@ def set_up() -> None:
         libc.mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD)
         libc.mallopt(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD)
         # Each arena keeps free memory of its own.
-        libc.mallopt(_M_ARENA_MAX, min(8, available_cpus()))
+        libc.mallopt(_M_ARENA_MAX, 1)
     if _ARROW_POOL in os.environ:
         return
     pyarrow = sys.modules.get("pyarrow")

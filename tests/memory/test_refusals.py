@@ -10,7 +10,7 @@ import penstock.array as da
 import penstock.dataframe as dd
 from penstock import config
 from penstock.engine import run as engine_run
-from penstock.engine.fits import least_bytes, least_rows, refuse_joins
+from penstock.engine.fits import refuse_needs
 from penstock.engine.lower import lower
 from penstock.errors import MemoryLimitError
 from penstock.scheduler import current_pool, execute
@@ -86,7 +86,7 @@ def test_a_result_known_to_be_too_large_is_refused_before_anything_runs(files, l
 def test_results_are_refused_together(files, limit):
     frame = dd.read_parquet(files)
     many = [frame[["c1", f"c{number}"]] for number in range(2, 30)]
-    assert all(least_bytes(one.plan) < ROOM // 10 for one in many)
+    assert all(one.plan.least_bytes < ROOM // 10 for one in many)
     refused(lambda: dd.compute(*many, memory_limit=limit), "the result takes")
 
 
@@ -112,9 +112,9 @@ def test_known_sizes_are_never_more_than_the_real_ones():
         (lazy[lazy["flag"]], 0),
     ):
         if rows is not None:
-            assert least_rows(made.plan) == rows
+            assert made.plan.least_rows == rows
         (blocks,) = engine_run.run([made.plan])
-        assert least_bytes(made.plan) <= sum(block.get_total_buffer_size() for block in blocks)
+        assert made.plan.least_bytes <= sum(block.get_total_buffer_size() for block in blocks)
 
 
 @pytest.mark.usefixtures("nothing_runs")
@@ -141,9 +141,9 @@ def test_a_side_that_goes_through_the_exchange_anyway_may_be_of_any_size(files, 
     frame = dd.read_parquet(files)
     outer = frame.merge(frame, on="c1", how="outer", broadcast=True)
     with config.set({"memory-limit": limit}):
-        refuse_joins([outer.plan, frame.merge(frame, on="c1").plan])
+        refuse_needs([outer.plan, frame.merge(frame, on="c1").plan])
         with pytest.raises(MemoryLimitError):
-            refuse_joins([frame.merge(frame, on="c1", how="right", broadcast=True).plan])
+            refuse_needs([frame.merge(frame, on="c1", how="right", broadcast=True).plan])
     current_pool()
 
 

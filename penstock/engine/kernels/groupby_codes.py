@@ -19,7 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.blocks import single_chunk
+from penstock.blocks import single_chunk, to_arrow
+from penstock.engine.kernels.missing import null_mask, raw_values
 from penstock.engine.kernels.packed import distances, packed_sort, run_starts
 
 _MOST_SLOTS = 1 << 20
@@ -71,19 +72,12 @@ def plain_values(column: pa.Array | pa.ChunkedArray) -> pa.Array:
         array, kind = array.cast(pa.float32()), pa.float32()
     if pa.types.is_floating(kind):
         bits = pa.int64() if pa.types.is_float64(kind) else pa.int32()
-        valid = (
-            pc.is_valid(
-                array,
-            )
-            if array.null_count
-            else None
-        )
-        values = array.fill_null(0.0).to_numpy(zero_copy_only=False) + kind.to_pandas_dtype()(0)
+        values = raw_values(array) + kind.to_pandas_dtype()(0)
         missing = np.isnan(values)
-        if valid is not None:
-            missing |= ~valid.to_numpy(zero_copy_only=False)
+        if array.null_count:
+            missing |= null_mask(array)
         mask = missing if missing.any() else None
-        return pa.array(values.view(bits.to_pandas_dtype()), type=bits, mask=mask)
+        return to_arrow(values.view(bits.to_pandas_dtype()), mask)
     if pa.types.is_duration(kind):
         return array.view(pa.int64())
     if pa.types.is_null(kind):
@@ -95,7 +89,7 @@ def _factorize(array: pa.Array) -> tuple[np.ndarray, int]:
     if pa.types.is_boolean(array.type):
         array = array.cast(pa.int8())
     encoded = array.dictionary_encode(null_encoding="encode")
-    return encoded.indices.to_numpy(zero_copy_only=False), len(encoded.dictionary)
+    return raw_values(encoded.indices), len(encoded.dictionary)
 
 
 def group_codes(
@@ -130,7 +124,7 @@ def group_codes(
         other, m = _factorize(array)
         # Both factors are below 2**31 (dictionary indices are int32), so this cannot overflow.
         pair = codes.astype(np.int64) * m + other
-        codes, n = _factorize(pa.array(pair))
+        codes, n = _factorize(to_arrow(pair))
     return GroupCodes(first_rows(codes, n), lambda: codes)
 
 
@@ -151,9 +145,11 @@ def hardly_repeats(columns: Sequence[pa.Array]) -> bool:
     drawn = min(_DRAWN, nrows // 4)
     if drawn < _SAMPLED:
         return False
-    rows = pa.array(np.arange(drawn) * (nrows // drawn))
-    groups = group_codes([column.take(rows) for column in columns])
-    return drawn - groups.ngroups <= drawn * drawn // (4 * nrows)
+    rows = to_arrow(np.arange(drawn) * (nrows // drawn))
+    sample = [plain_values(column.take(rows)) for column in columns]
+    words = one_word(sample)
+    found = group_codes(sample).ngroups if words is None else len(np.unique(words))
+    return drawn - found <= drawn * drawn // (4 * nrows)
 
 
 def _sorted_codes(arrays: Sequence[pa.Array], by_key: bool) -> GroupCodes | None:
@@ -199,9 +195,9 @@ def one_word(arrays: Sequence[pa.Array]) -> np.ndarray | None:
         size *= span
         if size.bit_length() > _WORD:
             return None
-        values = distances(array.fill_null(least).to_numpy(), least)
+        values = distances(raw_values(array), least)
         if array.null_count:
-            values[array.is_null().to_numpy(zero_copy_only=False)] = span - 1
+            values[null_mask(array)] = span - 1
         if words is None:
             words = values
         else:
@@ -252,16 +248,15 @@ def _offsets(array: pa.Array, most: int) -> tuple[np.ndarray | None, int]:
     span = greatest - least + 1
     if span > most:
         return None, 0
-    dtype = np.dtype(array.type.to_pandas_dtype())
-    data = np.frombuffer(array.buffers()[1], dtype)[array.offset : array.offset + len(array)]
-    if dtype.itemsize < 4:  # the span may not fit the type
+    data = raw_values(array)
+    if data.dtype.itemsize < 4:  # the span may not fit the type
         data = data.astype(np.int32)
     with np.errstate(over="ignore"):  # what lies under missing values
         values = (data - data.dtype.type(least)).astype(np.int32)
     if array.null_count == 0:
         return values, span
-    valid = array.is_valid().to_numpy(zero_copy_only=False)
-    return np.where(valid, values, span).astype(np.int32), span + 1
+    values[null_mask(array)] = span
+    return values, span + 1
 
 
 def first_rows(codes: np.ndarray, n: int) -> np.ndarray:

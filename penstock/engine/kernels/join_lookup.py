@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.engine.kernels.groupby_codes import group_codes, plain_values
-from penstock.engine.kernels.missing import float_values
+from penstock.engine.kernels.missing import raw_values
 from penstock.engine.kernels.sort import stable_order
 
 _MIN_SPAN = 1 << 16
@@ -71,7 +71,7 @@ def _integers(array: pa.Array) -> np.ndarray:
         return array.cast(pa.int8()).fill_null(0).to_numpy()
     if pa.types.is_temporal(kind):
         array = array.view(pa.int64() if kind.bit_width == 64 else pa.int32())
-    return float_values(array)
+    return raw_values(array)
 
 
 def _column_codes(array: pa.Array) -> _OffsetCodes | _HashCodes:

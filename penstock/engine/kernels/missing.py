@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from penstock.blocks import single_chunk
 
 
-def float_values(array: pa.Array) -> np.ndarray:
+def raw_values(array: pa.Array) -> np.ndarray:
     """Return the values of a primitive `array` as a view; null slots hold anything.
 
     Parameters
@@ -53,7 +53,7 @@ def null_mask(array: pa.Array) -> np.ndarray:
     """
     bitmap = array.buffers()[0] if len(array.buffers()) else None
     if array.null_count == 0 or bitmap is None:
-        return array.is_null().to_numpy(zero_copy_only=False)
+        return np.full(len(array), pa.types.is_null(array.type))
     # A tenth of the time that Arrow takes for it.
     start = array.offset
     bits = np.unpackbits(
@@ -81,7 +81,7 @@ def has_nan(array: pa.Array) -> bool:
     if not pa.types.is_floating(array.type) or len(array) == array.null_count:
         return False
     # The minimum propagates NaN and is four times cheaper than is_nan.
-    if not np.isnan(np.min(float_values(array))):
+    if not np.isnan(np.min(raw_values(array))):
         return False
     return array.null_count == 0 or bool(pc.any(pc.is_nan(array)).as_py())
 
@@ -104,7 +104,7 @@ def nan_to_null(array: pa.Array) -> pa.Array:
     """
     if not pa.types.is_floating(array.type) or len(array) == array.null_count:
         return array
-    values = float_values(array)
+    values = raw_values(array)
     if not np.isnan(np.min(values)):
         return array
     valid = np.packbits(~np.isnan(values), bitorder="little")

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from penstock.blocks import single_chunk
+from penstock.blocks import single_chunk, to_arrow
 from penstock.errors import SchemaError, UnsupportedError, column_not_found
 
 _TILE = 1 << 14
@@ -115,7 +115,7 @@ def _order_of_numbers(numbers: np.ndarray, n: int) -> np.ndarray:
 
 def take_rows(table: pa.Table, rows: np.ndarray) -> pa.Table:
     """Return the given rows of `table`, one chunk per column."""
-    indices = pa.array(rows.astype(np.int32, copy=False) if table.num_rows < 2**31 else rows)
+    indices = to_arrow(rows.astype(np.int32, copy=False) if table.num_rows < 2**31 else rows)
     columns = [single_chunk(column).take(indices) for column in table.columns]
     if not columns:
         return table.take(indices)

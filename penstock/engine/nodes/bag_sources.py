@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -104,6 +104,9 @@ class ReadText(BagNode):
     @cached_property
     def nbytes(self) -> int:
         return sum(split.nbytes for split in self.splits)
+
+    def sized(self, block_bytes: int) -> ReadText:
+        return self if self.target_bytes is not None else replace(self, target_bytes=block_bytes)
 
     def lower(self, lowering: Lowering) -> Blocks:
         splits = self.splits

@@ -34,6 +34,10 @@ class Concat(FrameNode):
     def npartitions(self) -> int:
         return sum(frame.npartitions for frame in self.frames)
 
+    @property
+    def least_rows(self) -> int:
+        return sum(frame.least_rows for frame in self.frames)
+
     def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
         return tuple(columns & frozenset(frame.schema.names) for frame in self.frames)
 

@@ -200,6 +200,30 @@ class Join(FrameNode):
             return self.right
         return self.left if self._may_give_left() else None
 
+    @property
+    def least_rows(self) -> int:
+        left, right = self.left.least_rows, self.right.least_rows
+        least = {"cross": left * right, "left": left, "right": right, "outer": max(left, right)}
+        return least.get(self.how, 0)
+
+    @property
+    def least_need(self) -> int:
+        given = self.given()
+        if given is None:
+            return 0
+        if self.how == "cross":  # beside the given side, what one row of the other gives
+            return given.least_bytes + given.least_rows * self.schema.least_bits // 8
+        return 2 * given.least_bytes  # and its rows by key
+
+    @property
+    def remedy(self) -> str:
+        if self.how == "cross":
+            return "Raise memory_limit, drop columns or rows before the join, or join on keys"
+        return (
+            "Raise memory_limit, or leave broadcast out: both sides then go through an "
+            "exchange that spills"
+        )
+
     def _may_give_right(self) -> bool:
         return self.how in _RIGHT_TO_ALL and self.validate in (None, "m:1", "many_to_one")
 

@@ -36,6 +36,7 @@ class Repartition(FrameNode):
     partition_bytes: int | None = None
 
     name = "repartition"
+    moves_rows = True
     passes_projection = True
 
     @property
@@ -154,6 +155,7 @@ class RepartitionDivisions(FrameNode):
     bounds: tuple
 
     name = "repartition"
+    moves_rows = True
     passes_projection = True
 
     @property

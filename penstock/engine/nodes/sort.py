@@ -43,6 +43,7 @@ class Sort(FrameNode):
     drop_order: bool = True
 
     name = "sort"
+    moves_rows = True
     passes_projection = True
     passes_filter = True
 
@@ -167,6 +168,7 @@ class Shuffle(FrameNode):
     partitions: int | None = None
 
     name = "shuffle"
+    moves_rows = True
     passes_projection = True
     passes_filter = True
 

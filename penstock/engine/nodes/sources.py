@@ -11,7 +11,7 @@ import numpy as np
 
 from penstock.blocks import block_nbytes, one_chunk
 from penstock.engine.expr import Expr, columns_of, to_filter
-from penstock.engine.nodes.costs import value_bytes
+from penstock.engine.nodes.costs import ROW_WORKSPACE, row_bytes, value_bytes
 from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, prefix_scan
 from penstock.engine.primitives.lowering import add_stage, output
@@ -98,6 +98,18 @@ class ReadFrame(FrameNode):
     @cached_property
     def nbytes(self) -> int:
         return sum(split.nbytes for split in self.splits)
+
+    @property
+    def least_rows(self) -> int:
+        return self.rows or 0
+
+    def sized(self, block_bytes: int) -> ReadFrame:
+        if self.target_bytes is not None:
+            return self
+        # what operations take for each row, however narrow, belongs to the block as well
+        width = row_bytes(self.schema)
+        share = width / (width + ROW_WORKSPACE)
+        return replace(self, target_bytes=max(1, int(block_bytes * share)))
 
     @cached_property
     def rows(self) -> int | None:
@@ -334,6 +346,10 @@ class FromTable(FrameNode):
     def nbytes(self) -> int:
         return block_nbytes(self.ref.table)
 
+    @property
+    def least_rows(self) -> int:
+        return int(self.ref.table.num_rows)
+
     def prune(self, columns: frozenset[str]) -> FromTable:
         kept = tuple(name for name in self.schema.names if name in columns)
         if not kept:
@@ -384,6 +400,10 @@ class Persisted(FrameNode):
     @cached_property
     def nbytes(self) -> int:
         return sum(handle.nbytes for handle in self.handles)
+
+    @property
+    def least_bytes(self) -> int:
+        return self.nbytes
 
     def lower(self, lowering: Lowering) -> Blocks:
         return stored_blocks(lowering, self.handles, self.nbytes)

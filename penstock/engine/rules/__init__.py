@@ -15,9 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from penstock.engine.plan import Node
+from penstock.engine.plan import ArrayNode, Node, walk
 from penstock.engine.rules.calls import group_calls
-from penstock.engine.rules.elementwise import fuse_elementwise
 from penstock.engine.rules.filters import push_filters
 from penstock.engine.rules.heads import push_heads
 from penstock.engine.rules.numbering import push_numbering
@@ -25,13 +24,16 @@ from penstock.engine.rules.orders import drop_sorts
 from penstock.engine.rules.projections import push_projections
 from penstock.engine.rules.selects import merge_selects
 from penstock.engine.rules.sizes import size_blocks
-from penstock.engine.rules.slices import push_slices
 
 Rule = Callable[[Node], Node]
 
 
-def rules(block_bytes: int) -> tuple[Rule, ...]:
-    """Return the rules in the order in which they run."""
+def rules(plan: Node, block_bytes: int) -> tuple[Rule, ...]:
+    """Return the rules that `plan` may need, in the order in which they run.
+
+    Those of arrays are imported with the first plan that holds one.
+    """
+    has_arrays = any(isinstance(node, ArrayNode) for node in walk(plan))
     return (
         group_calls,
         merge_selects,
@@ -42,10 +44,16 @@ def rules(block_bytes: int) -> tuple[Rule, ...]:
         push_filters,
         merge_selects,
         push_projections,
-        push_slices,
-        fuse_elementwise,
+        *(_array_rules() if has_arrays else ()),
         partial(size_blocks, block_bytes=block_bytes),
     )
+
+
+def _array_rules() -> tuple[Rule, ...]:
+    from penstock.engine.rules.elementwise import fuse_elementwise
+    from penstock.engine.rules.slices import push_slices
+
+    return push_slices, fuse_elementwise
 
 
 __all__ = ["Rule", "rules"]

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from penstock.engine.nodes.bag_sources import ReadText
-from penstock.engine.nodes.costs import ROW_WORKSPACE, row_bytes
-from penstock.engine.nodes.sources import ReadFrame
 from penstock.engine.plan import Node, transform
 
 
@@ -18,15 +13,4 @@ def size_blocks(root: Node, *, block_bytes: int) -> Node:
     block_bytes : int
         Wanted bytes of a block in memory.
     """
-
-    def size(node: Node) -> Node:
-        if isinstance(node, ReadText) and node.target_bytes is None:
-            return replace(node, target_bytes=block_bytes)
-        if isinstance(node, ReadFrame) and node.target_bytes is None:
-            # what operations take for each row, however narrow, belongs to the block as well
-            width = row_bytes(node.schema)
-            share = width / (width + ROW_WORKSPACE)
-            return replace(node, target_bytes=max(1, int(block_bytes * share)))
-        return node
-
-    return transform([root], size)[0]
+    return transform([root], lambda node: node.sized(block_bytes))[0]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from penstock.blocks import single_chunk
+from penstock.blocks import single_chunk, to_arrow
 from penstock.engine.kernels.aggregate.custom import CUSTOM, custom_type, whole_column
 from penstock.engine.kernels.aggregate.finish import finalize, output_field
 from penstock.engine.kernels.aggregate.functions import AGGREGATIONS, is_number
@@ -99,7 +99,7 @@ def grouped(
     if keys:
         columns = [single_chunk(table[key]) for key in keys]
         keyed = KeyedGroups(columns)
-        indices = pa.array(keyed.first)
+        indices = to_arrow(keyed.first)
         key_columns = [column.take(indices) for column in columns]
         groups = keyed
     else:
@@ -147,14 +147,14 @@ def holistic_field(spec: AggSpec, schema: pa.Schema) -> pa.Field | None:
 
 def _nunique(array: pa.Array, groups: Groups, spec: AggSpec) -> pa.Array:
     if len(array) == 0:
-        return pa.array(np.zeros(groups.ngroups, np.int64))
+        return to_arrow(np.zeros(groups.ngroups, np.int64))
     codes = _codes(groups, len(array))
-    pairs = group_codes([pa.array(codes), array]).first
+    pairs = group_codes([to_arrow(codes), array]).first
     if spec.option("dropna", True) and array.null_count:
         valid = valid_mask(array)
         if valid is not None:
             pairs = pairs[valid[pairs]]
-    return pa.array(np.bincount(codes[pairs], minlength=groups.ngroups), pa.int64())
+    return to_arrow(np.bincount(codes[pairs], minlength=groups.ngroups))
 
 
 def _codes(groups: Groups, nrows: int) -> np.ndarray:
@@ -290,9 +290,9 @@ def _mode(array: pa.Array, groups: Groups, spec: AggSpec) -> pa.Array:
     rows = np.arange(len(array)) if valid is None else np.flatnonzero(valid)
     if len(rows) == 0:
         return take_optional(array, np.full(groups.ngroups, -1))
-    kept = array.take(pa.array(rows))
+    kept = array.take(to_arrow(rows))
     codes = _codes(groups, len(array))[rows]
-    pairs = group_codes([pa.array(codes), kept])
+    pairs = group_codes([to_arrow(codes), kept])
     counts = np.bincount(pairs.codes)
     group = codes[pairs.first]
     ranks = sort_values(kept)[pairs.first]
@@ -312,7 +312,7 @@ def _apply(array: pa.Array, groups: Groups, spec: AggSpec) -> pa.Array:
     function = spec.option("func")
     if function is None:
         raise SchemaError(f"apply of column {spec.column!r}: the option 'func' is missing")
-    values = array.take(pa.array(groups.order()))
+    values = array.take(to_arrow(groups.order()))
     bounds = np.concatenate(([0], np.cumsum(groups.count())))
     series = series_from_arrow(values)
     series.name = spec.column

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penstock.blocks import to_arrow
 from penstock.engine.kernels.aggregate.grouping import Groups, neutral
 from penstock.engine.kernels.aggregate.values import (
     as_floats,
@@ -43,40 +44,40 @@ class Kind:
 
 
 def _count(array: pa.Array, groups: Groups) -> pa.Array:
-    return pa.array(groups.count(valid_mask(array)), pa.int64())
+    return to_arrow(groups.count(valid_mask(array)))
 
 
 def _add(array: pa.Array, groups: Groups) -> pa.Array:
     if pa.types.is_decimal(array.type):
         return _add_decimals(array, groups)
-    return pa.array(groups.add(filled(array, 0, _wide(array.type))))
+    return to_arrow(groups.add(filled(array, 0, _wide(array.type))))
 
 
 def _add_decimals(array: pa.Array, groups: Groups) -> pa.Array:
     """Add decimals exactly, by the sorted rows of each group."""
     order = groups.order()
-    values = array.fill_null(0).take(pa.array(order)).to_pylist()
+    values = array.fill_null(0).take(to_arrow(order)).to_pylist()
     bounds = np.concatenate(([0], np.cumsum(groups.count())))
     totals = [sum(values[a:b]) for a, b in itertools.pairwise(bounds)]
     return pa.array(totals, pa.decimal128(38, array.type.scale))
 
 
 def _add_floats(array: pa.Array, groups: Groups) -> pa.Array:
-    return pa.array(groups.add(as_floats(array)))
+    return to_arrow(groups.add(as_floats(array)))
 
 
 def _add_high(array: pa.Array, groups: Groups) -> pa.Array:
-    return pa.array(groups.add(filled(array, 0, np.int64) >> WORD))
+    return to_arrow(groups.add(filled(array, 0, np.int64) >> WORD))
 
 
 def _add_low(array: pa.Array, groups: Groups) -> pa.Array:
-    return pa.array(groups.add(filled(array, 0, np.int64) & ((1 << WORD) - 1)))
+    return to_arrow(groups.add(filled(array, 0, np.int64) & ((1 << WORD) - 1)))
 
 
 def _multiply(array: pa.Array, groups: Groups) -> pa.Array:
     if pa.types.is_decimal(array.type):
         array = array.cast(pa.float64(), safe=False)
-    return pa.array(groups.multiply(filled(array, 1, _wide(array.type))))
+    return to_arrow(groups.multiply(filled(array, 1, _wide(array.type))))
 
 
 def _wide(kind: pa.DataType) -> type[np.generic]:
@@ -168,17 +169,17 @@ def _all(array: pa.Array, groups: Groups) -> pa.Array:
 
 
 def _list(array: pa.Array, groups: Groups) -> pa.Array:
-    values = array.take(pa.array(groups.order()))
+    values = array.take(to_arrow(groups.order()))
     return _lists(values, groups.count())
 
 
 def _merge_lists(array: pa.Array, groups: Groups) -> pa.Array:
     lengths = groups.add(filled(pc.list_value_length(array), 0, np.int64))
-    return _lists(array.take(pa.array(groups.order())).flatten(), lengths)
+    return _lists(array.take(to_arrow(groups.order())).flatten(), lengths)
 
 
 def _unique(array: pa.Array, groups: Groups) -> pa.Array:
-    return _distinct(array.take(pa.array(groups.order())), groups.count())
+    return _distinct(array.take(to_arrow(groups.order())), groups.count())
 
 
 def _merge_unique(array: pa.Array, groups: Groups) -> pa.Array:
@@ -191,8 +192,8 @@ def _distinct(values: pa.Array, lengths: np.ndarray) -> pa.Array:
     owners = np.repeat(np.arange(len(lengths)), lengths)
     if not len(values):
         return _lists(values, lengths)
-    first = np.sort(group_codes([pa.array(owners), values]).first)
-    return _lists(values.take(pa.array(first)), np.bincount(owners[first], minlength=len(lengths)))
+    first = np.sort(group_codes([to_arrow(owners), values]).first)
+    return _lists(values.take(to_arrow(first)), np.bincount(owners[first], minlength=len(lengths)))
 
 
 def _lists(values: pa.Array, lengths: np.ndarray) -> pa.Array:
@@ -206,13 +207,13 @@ def _concatenate(array: pa.Array, groups: Groups) -> pa.Array:
     order = groups.order()
     if valid is not None:
         order = order[valid[order]]
-    values = array.take(pa.array(order))
+    values = array.take(to_arrow(order))
     separator = pa.scalar("", array.type)
     return pc.binary_join(_lists(values, groups.count(valid)), separator)
 
 
 def _size(array: pa.Array, groups: Groups) -> pa.Array:
-    return pa.array(groups.count(), pa.int64())
+    return to_arrow(groups.count())
 
 
 KINDS: dict[str, Kind] = {

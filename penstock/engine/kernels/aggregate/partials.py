@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from penstock.blocks import single_chunk
+from penstock.blocks import single_chunk, to_arrow
 from penstock.engine.kernels.aggregate.functions import aggregation
 from penstock.engine.kernels.aggregate.grouping import Groups, KeyedGroups, LoneRows, WholeGroup
 from penstock.engine.kernels.aggregate.kinds import KINDS, extreme_rows
@@ -190,5 +190,5 @@ def _group(
     if not columns:
         return WholeGroup(nrows), []
     groups = KeyedGroups(columns, by_key=by_key)
-    indices = pa.array(groups.first)
+    indices = to_arrow(groups.first)
     return groups, [column.take(indices) for column in columns]

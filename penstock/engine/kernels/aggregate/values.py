@@ -6,14 +6,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.engine.kernels.missing import float_values
+from penstock.blocks import to_arrow
+from penstock.engine.kernels.missing import null_mask, raw_values
 
 
 def valid_mask(array: pa.Array) -> np.ndarray | None:
     """Return where `array` is valid, or None where all of it is."""
     if not array.null_count:
         return None
-    return array.is_valid().to_numpy(zero_copy_only=False)
+    return ~null_mask(array)
 
 
 def raw(array: pa.Array) -> np.ndarray:
@@ -27,10 +28,10 @@ def raw(array: pa.Array) -> np.ndarray:
     if types.is_dictionary(kind):
         return raw(array.indices)
     if types.is_float16(kind):
-        return float_values(array.cast(pa.float32()))
+        return raw_values(array.cast(pa.float32()))
     if types.is_temporal(kind):
         array = array.view(pa.int64() if kind.bit_width == 64 else pa.int32())
-    return float_values(array)
+    return raw_values(array)
 
 
 def filled(array: pa.Array, fill: float, dtype: type[np.generic] | None = None) -> np.ndarray:
@@ -59,11 +60,14 @@ def typed(values: np.ndarray, kind: pa.DataType, missing: np.ndarray | None = No
         return pa.array(values.astype(bool), mask=mask)
     if types.is_temporal(kind):
         bits = pa.int64() if kind.bit_width == 64 else pa.int32()
-        return pa.array(values, bits, mask=mask).view(kind)
+        values = values.astype(bits.to_pandas_dtype(), copy=False)
+        return to_arrow(values, mask).view(kind)
     if types.is_float16(kind):
         return pa.array(values.astype(np.float16), mask=mask)
     if types.is_null(kind):
         return pa.nulls(len(values), kind)
+    if types.is_primitive(kind) and values.dtype == kind.to_pandas_dtype():
+        return to_arrow(values, mask)
     return pa.array(values, kind, mask=mask)
 
 
@@ -78,4 +82,4 @@ def from_floats(values: np.ndarray, kind: pa.DataType) -> pa.Array:
 def take_optional(array: pa.Array, rows: np.ndarray) -> pa.Array:
     """Return the given rows of `array`, null where the row is -1."""
     missing = rows < 0
-    return array.take(pa.array(rows, mask=missing if missing.any() else None))
+    return array.take(to_arrow(rows, missing if missing.any() else None))

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from penstock.engine.kernels.convert import is_text
 from penstock.engine.kernels.elementwise.registry import Op, register
 from penstock.engine.kernels.elementwise.scalars import finest_unit
-from penstock.engine.kernels.missing import float_values, is_missing, nan_to_null, null_mask
+from penstock.engine.kernels.missing import is_missing, nan_to_null, null_mask, raw_values
 
 
 def number_dtype(arg: Any) -> Any:
@@ -151,7 +151,7 @@ def operand_values(arg: Any, dtype: np.dtype) -> Any:
     numpy.ndarray or numpy.generic
     """
     if isinstance(arg, pa.Array):
-        return float_values(arg).astype(dtype, copy=False)
+        return raw_values(arg).astype(dtype, copy=False)
     return dtype.type(arg)
 
 
@@ -209,7 +209,7 @@ def _truediv(args: list[Any], options: dict[str, Any]) -> Any:
     if any(as_dtype(arg, dtype) is NotImplemented for arg in _scalars(args)):
         return NotImplemented
     # NumPy converts in small buffers as it goes, quicker than a pass of its own.
-    x, y = (float_values(arg) if isinstance(arg, pa.Array) else arg for arg in args)
+    x, y = (raw_values(arg) if isinstance(arg, pa.Array) else arg for arg in args)
     x, y = (arg.item() if isinstance(arg, np.generic) else arg for arg in (x, y))
     with np.errstate(all="ignore"):
         return with_nulls_of(np.true_divide(x, y), args)

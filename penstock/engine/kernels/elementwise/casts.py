@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from penstock.engine.kernels.convert import field_of, is_text, nullable_dtype
 from penstock.engine.kernels.elementwise.registry import Op, Value, register
-from penstock.engine.kernels.missing import float_values
+from penstock.engine.kernels.missing import raw_values
 
 
 def _astype(args: list[Any], options: dict[str, Any]) -> Any:
@@ -42,7 +42,7 @@ def _astype(args: list[Any], options: dict[str, Any]) -> Any:
 
 
 def _truncated(array: pa.Array, target: np.dtype) -> Any:
-    values = float_values(array)
+    values = raw_values(array)
     info = np.iinfo(target)
     # Out of range is the platform's own answer: left to pandas, as is the error for inf.
     if len(values) and not (values.min() >= float(info.min) and values.max() < float(info.max)):

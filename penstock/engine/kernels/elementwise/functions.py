@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from penstock.engine.kernels.elementwise.arithmetic import number_dtype, with_nulls_of
 from penstock.engine.kernels.elementwise.registry import Op, register
-from penstock.engine.kernels.missing import float_values
+from penstock.engine.kernels.missing import raw_values
 
 UNARY = (
     "absolute", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "cbrt", "ceil",
@@ -41,7 +41,7 @@ def _native(name: str) -> Callable[[list[Any], dict[str, Any]], Any]:
         if options or number_dtype(array) is None:
             return NotImplemented
         with np.errstate(all="ignore"):
-            values = ufunc(float_values(array))
+            values = ufunc(raw_values(array))
         if name in _OF_MISSING:
             found = pa.array(values)
             if not array.null_count:
@@ -68,7 +68,7 @@ def _round(args: list[Any], options: dict[str, Any]) -> Any:
     if dtype.kind != "f":
         return array if decimals >= 0 else NotImplemented
     with np.errstate(all="ignore"):
-        return with_nulls_of(np.round(float_values(array), decimals), args)
+        return with_nulls_of(np.round(raw_values(array), decimals), args)
 
 
 for _name in UNARY:

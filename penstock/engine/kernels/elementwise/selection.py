@@ -17,7 +17,7 @@ from penstock.engine.kernels.elementwise.arithmetic import (
 from penstock.engine.kernels.elementwise.comparison import _comparison
 from penstock.engine.kernels.elementwise.registry import OPS, Op, register
 from penstock.engine.kernels.elementwise.scalars import scalar_for
-from penstock.engine.kernels.missing import float_values, is_missing
+from penstock.engine.kernels.missing import is_missing, raw_values
 
 
 def _isna(args: list[Any], options: dict[str, Any]) -> pa.Array:
@@ -152,7 +152,7 @@ def _clip(args: list[Any], options: dict[str, Any]) -> Any:
     if not given:
         return array
     low, high = (None if bound is None else dtype.type(bound) for bound in (low, high))
-    return with_nulls_of(np.clip(float_values(array), low, high), [array])
+    return with_nulls_of(np.clip(raw_values(array), low, high), [array])
 
 
 def _where(args: list[Any], options: dict[str, Any]) -> Any:

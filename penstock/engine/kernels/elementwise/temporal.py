@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from penstock.engine.kernels.elementwise.arithmetic import with_nulls_of
 from penstock.engine.kernels.elementwise.registry import Op, register
-from penstock.engine.kernels.missing import float_values, null_mask
+from penstock.engine.kernels.missing import null_mask, raw_values
 from penstock.errors import UnsupportedError
 
 PROPERTIES = (
@@ -53,7 +53,7 @@ def _local(array: pa.Array) -> pa.Array | None:
     if zone == "UTC":
         return naive
     # Arrow's zones end where their tables do: it knows no summer time after 2037.
-    values, second = float_values(naive.cast(pa.int64())), _TICKS[array.type.unit]
+    values, second = raw_values(naive.cast(pa.int64())), _TICKS[array.type.unit]
     if len(values) and not (values.min() >= 0 and values.max() < _ZONES_END * second):
         return None
     return pc.local_timestamp(array)
@@ -77,7 +77,7 @@ def _of_day(function: str) -> Callable[[list[Any], dict[str, Any]], Any]:
         if array is None:
             return NotImplemented
         if len(array) >= _TABLE_ROWS:
-            days = float_values(array.cast(pa.int64())) // (86_400 * _TICKS[array.type.unit])
+            days = raw_values(array.cast(pa.int64())) // (86_400 * _TICKS[array.type.unit])
             first, last = int(days.min()), int(days.max())
             if last - first < len(array) // 4 and abs(first) < _MAX_DAY and abs(last) < _MAX_DAY:
                 known = pa.array(np.arange(first, last + 1, dtype=np.int32)).cast(pa.date32())
@@ -119,7 +119,7 @@ def _normalize(args: list[Any], options: dict[str, Any]) -> Any:
 
 
 def _floored(array: pa.Array, step: int) -> Any:
-    values = float_values(array.cast(pa.int64()))
+    values = raw_values(array.cast(pa.int64()))
     low = np.iinfo(np.int64).min + step
     if len(values) and values.min() < low:
         return NotImplemented  # pandas' own overflow error
