@@ -27,6 +27,7 @@ _GROUPS = {
     "gufunc": ("apply_gufunc", "as_gufunc", "gufunc"),
     "indexing": ("shuffle", "take"),
     "join": ("append", "block", "concatenate", "dstack", "hstack", "stack", "vstack"),
+    "lazy_values": ("from_delayed", "to_delayed"),
     "lib": ("sliding_window_view",),
     "order": (
         "median", "nanmedian", "nanpercentile", "nanquantile", "percentile", "quantile",
@@ -57,7 +58,7 @@ _GROUPS = {
     ),
     "creation": ("arange", "full", "ones", "zeros"),
     "storage": (
-        "asanyarray", "asarray", "from_array", "from_delayed", "from_npy_stack", "from_zarr", "to_delayed",
+        "asanyarray", "asarray", "from_array", "from_npy_stack", "from_zarr",
     ),
     "search": (
         "apply_along_axis", "argwhere", "digitize", "flatnonzero", "isin", "nonzero",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from contextlib import AbstractContextManager, nullcontext
@@ -185,6 +184,8 @@ def _store_class() -> type:
             return key in self.written
 
         async def set(self, key: str, value: Any) -> None:
+            import asyncio
+
             await asyncio.to_thread(self._write, key, value)
 
         async def set_if_not_exists(self, key: str, value: Any) -> None:

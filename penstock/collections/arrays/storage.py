@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,15 +13,10 @@ from penstock.collections.arrays.array import Array
 from penstock.collections.arrays.base import as_array, need_cpu
 from penstock.collections.arrays.creation import layout
 from penstock.collections.base import Collection, noted
-from penstock.collections.delayed import Delayed, delayed, value_node
-from penstock.engine.kernels.chunks import ArraySchema, Chunks
-from penstock.engine.nodes.arrays.storage import BlockOf, FromArray, FromValue
+from penstock.engine.nodes.arrays.storage import FromArray
 from penstock.engine.nodes.map_blocks import Opaque
 from penstock.errors import SchemaError, UnsupportedError
 from penstock.io.array_source import stored_array
-from penstock.io.hdf5_arrays import check_filters
-from penstock.io.npy_stack import NpyStack
-from penstock.io.zarr_arrays import checked_codecs, open_zarr_array
 
 _NOT_NEEDED = ("fancy", "inline_array", "inline")
 
@@ -93,8 +88,12 @@ def from_array(
         raise SchemaError(f"from_array: elements of dtype {x.dtype} have no fixed size")
     stored = stored_array(x)
     if stored.kind == "zarr":
+        from penstock.io.zarr_arrays import checked_codecs
+
         checked_codecs(x, stored.shown)
     elif stored.kind == "hdf5" and stored.chunks is not None:
+        from penstock.io.hdf5_arrays import check_filters
+
         check_filters(x)
     held = threading.Lock() if lock is True else (lock or None)
     grid = layout(tuple(x.shape), kind, chunks, stored.chunks)
@@ -194,6 +193,8 @@ def from_zarr(
     np.int64(15)
     """
     if isinstance(url, str | os.PathLike):
+        from penstock.io.zarr_arrays import open_zarr_array
+
         url = open_zarr_array(url, component, storage_options, zarr_format)
     elif component is not None:
         url = url[component]
@@ -226,59 +227,7 @@ def from_npy_stack(
     -------
     Array
     """
+    from penstock.io.npy_stack import NpyStack
+
     stack = NpyStack(dirname, axis, mmap_mode, storage_options)
     return from_array(stack, chunks=stack.chunks)
-
-
-def from_delayed(
-    value: Any, shape: Sequence[Any], dtype: Any = None, meta: Any = None, name: Any = None
-) -> Array:
-    """Return an Array of one chunk that a lazy call gives.
-
-    Parameters
-    ----------
-    value : Delayed
-        Gives something that NumPy makes an array of `shape` of.
-    shape : tuple of int
-    dtype : dtype
-    meta : ndarray, optional
-        An empty array of the dtype, in its place.
-    name : object
-        Accepted for compatibility.
-
-    Returns
-    -------
-    Array
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from penstock import delayed
-    >>> from_delayed(delayed(np.ones)(3), (3,), dtype=float).sum().compute()
-    np.float64(3.0)
-    """
-    if dtype is None and meta is None:
-        raise UnsupportedError("from_delayed needs the dtype: it is not computed to find out")
-    kind = np.dtype(meta.dtype if dtype is None else dtype)
-    extents: Chunks = tuple((size if size != size else int(size),) for size in shape)
-    lazy = value if isinstance(value, Delayed) else delayed(value)
-    return Array(noted(FromValue(ArraySchema(extents, kind), value_node(lazy))))
-
-
-def to_delayed(x: Array, optimize_graph: bool = True) -> np.ndarray:
-    """Return an array of `Delayed`, one for each block, in the shape of the grid of blocks.
-
-    Parameters
-    ----------
-    x : Array
-    optimize_graph : bool
-        Accepted for compatibility.
-
-    Returns
-    -------
-    ndarray of object
-    """
-    blocks = np.empty(x.numblocks, dtype=object)
-    for number, place in enumerate(np.ndindex(*x.numblocks)):
-        blocks[place] = Delayed(value_node(Array(BlockOf(x.plan, number))))  # type: ignore[arg-type]
-    return blocks

@@ -15,14 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from penstock.engine.plan import ArrayNode, Node, walk
+from penstock.engine.plan import ArrayNode, FrameNode, Node, walk
 from penstock.engine.rules.calls import group_calls
-from penstock.engine.rules.filters import push_filters
-from penstock.engine.rules.heads import push_heads
-from penstock.engine.rules.numbering import push_numbering
-from penstock.engine.rules.orders import drop_sorts
-from penstock.engine.rules.projections import push_projections
-from penstock.engine.rules.selects import merge_selects
 from penstock.engine.rules.sizes import size_blocks
 
 Rule = Callable[[Node], Node]
@@ -31,11 +25,26 @@ Rule = Callable[[Node], Node]
 def rules(plan: Node, block_bytes: int) -> tuple[Rule, ...]:
     """Return the rules that `plan` may need, in the order in which they run.
 
-    Those of arrays are imported with the first plan that holds one.
+    Those of frames, and those of arrays, are imported with the first plan that holds one.
     """
-    has_arrays = any(isinstance(node, ArrayNode) for node in walk(plan))
+    nodes = list(walk(plan))
     return (
         group_calls,
+        *(_frame_rules() if any(isinstance(node, FrameNode) for node in nodes) else ()),
+        *(_array_rules() if any(isinstance(node, ArrayNode) for node in nodes) else ()),
+        partial(size_blocks, block_bytes=block_bytes),
+    )
+
+
+def _frame_rules() -> tuple[Rule, ...]:
+    from penstock.engine.rules.filters import push_filters
+    from penstock.engine.rules.heads import push_heads
+    from penstock.engine.rules.numbering import push_numbering
+    from penstock.engine.rules.orders import drop_sorts
+    from penstock.engine.rules.projections import push_projections
+    from penstock.engine.rules.selects import merge_selects
+
+    return (
         merge_selects,
         push_heads,
         drop_sorts,
@@ -44,8 +53,6 @@ def rules(plan: Node, block_bytes: int) -> tuple[Rule, ...]:
         push_filters,
         merge_selects,
         push_projections,
-        *(_array_rules() if has_arrays else ()),
-        partial(size_blocks, block_bytes=block_bytes),
     )
 
 
