@@ -25,6 +25,7 @@ import numpy as np
 from penstock.blocks import block_nbytes
 from penstock.scheduler import spill
 from penstock.scheduler.memory import current_pool
+from penstock.scheduler.narrowing import Narrowing, widen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +72,7 @@ class PartitionStore:
         self._pool = current_pool() if pool is None else pool
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
+        self._narrowing = Narrowing()
         self._sequence = itertools.count()
         self._tables: list[_Table] = []
         self._held = 0
@@ -97,7 +99,8 @@ class PartitionStore:
         if len(offsets) != self.npartitions + 1:
             raise ValueError(f"{self.npartitions + 1} offsets expected, not {len(offsets)}")
         rows = np.diff(offsets)
-        held = block_nbytes(table) if table.num_rows else 0
+        kept = self._narrowing.narrow(table)
+        held = block_nbytes(kept) if table.num_rows else 0
         with self._lock:
             if self._closed:
                 raise ValueError(f"the partitions of {self.name} are closed")
@@ -107,8 +110,10 @@ class PartitionStore:
             if table.num_rows == 0:
                 return
             self.nbytes += rows * table.nbytes // table.num_rows
-            self._tables.append(_Table(index, next(self._sequence), table, offsets, held))
+            entry = _Table(index, next(self._sequence), kept, offsets, held, table.schema)
+            self._tables.append(entry)
             self._held += held
+        del table, kept, entry
         self._pool.handed_over(held)
         lacking = -self._pool.available
         # A flush of crumbs makes little room and many small reads.
@@ -224,6 +229,7 @@ class PartitionStore:
             [(entry.index, entry.sequence) for entry in tables],
             offsets,
             starts,
+            tables[0].schema,
         )
 
     # -- reading ------------------------------------------------------------------
@@ -241,7 +247,7 @@ class PartitionStore:
         for segment in segments:
             if segment.starts[partition] < 0 or file is None:
                 continue
-            cursor = _Cursor(file.path, int(segment.starts[partition]))
+            cursor = _Cursor(file.path, int(segment.starts[partition]), segment.schema)
             counts = segment.offsets[:, partition + 1] - segment.offsets[:, partition]
             cursor.left = int(np.count_nonzero(counts))
             for (index, sequence), rows in zip(segment.order, counts.tolist(), strict=True):
@@ -256,19 +262,26 @@ class PartitionStore:
 
 
 class _Table:
-    """A table in memory and where its partitions are."""
+    """A table in memory, where its partitions are, and the schema that it is given back with."""
 
-    __slots__ = ("held", "index", "offsets", "schema_key", "sequence", "table")
+    __slots__ = ("held", "index", "offsets", "schema", "schema_key", "sequence", "table")
 
     def __init__(
-        self, index: int, sequence: int, table: pa.Table, offsets: np.ndarray, held: int
+        self,
+        index: int,
+        sequence: int,
+        table: pa.Table,
+        offsets: np.ndarray,
+        held: int,
+        schema: pa.Schema,
     ) -> None:
         self.index = index
         self.sequence = sequence
         self.table = table
         self.offsets = offsets
         self.held = held
-        self.schema_key = str(table.schema.remove_metadata())
+        self.schema = schema
+        self.schema_key = str((table.schema.remove_metadata(), schema.remove_metadata()))
 
     def slice(self, partition: int) -> pa.Table:
         start, stop = int(self.offsets[partition]), int(self.offsets[partition + 1])
@@ -278,11 +291,16 @@ class _Table:
 class _Segments:
     """What one flush wrote: which tables, in which order, and where for each partition."""
 
-    __slots__ = ("offsets", "order", "starts")
+    __slots__ = ("offsets", "order", "schema", "starts")
 
     def __init__(
-        self, order: list[tuple[int, int]], offsets: np.ndarray, starts: np.ndarray
+        self,
+        order: list[tuple[int, int]],
+        offsets: np.ndarray,
+        starts: np.ndarray,
+        schema: pa.Schema,
     ) -> None:
+        self.schema = schema
         self.order = order
         self.offsets = offsets
         self.starts = starts
@@ -291,10 +309,11 @@ class _Segments:
 class _Cursor:
     """Reads one segment of a partition's file, batch by batch."""
 
-    __slots__ = ("_file", "_reader", "_start", "batch", "left", "path", "position")
+    __slots__ = ("_file", "_reader", "_start", "batch", "left", "path", "position", "schema")
 
-    def __init__(self, path: str, start: int) -> None:
+    def __init__(self, path: str, start: int, schema: pa.Schema) -> None:
         self.path = path
+        self.schema = schema
         self._start = start
         self._file: Any = None
         self._reader: Any = None
@@ -339,7 +358,7 @@ def _take_run(
             slices.append(entry.slice(partition))
             size += slices[-1].nbytes
             pieces.pop()
-        return _copied(slices)
+        return widen(_copied(slices), source.schema)
     source.fill()
     start = stop = source.position
     taken = len(pieces)
@@ -354,8 +373,10 @@ def _take_run(
     if not source.left:
         source.close()
     if start == 0 and stop == batch.num_rows:
-        return pa.Table.from_batches([batch])
-    return _copied([pa.Table.from_batches([batch]).slice(start, stop - start)])
+        return widen(pa.Table.from_batches([batch]), source.schema)
+    return widen(
+        _copied([pa.Table.from_batches([batch]).slice(start, stop - start)]), source.schema
+    )
 
 
 def _copied(slices: list[pa.Table]) -> pa.Table:
