@@ -1,6 +1,6 @@
-"""The extension module; everything else about the package stands in pyproject.toml.
+"""The extension modules; everything else about the package stands in pyproject.toml.
 
-It is optional: without it, as where there is no compiler, everything works, only slower. One
+They are optional: without them, as where there is no compiler, everything works, only slower. One
 build serves every CPython from 3.11 on.
 """
 
@@ -9,13 +9,14 @@ from setuptools import Extension, setup
 setup(
     ext_modules=[
         Extension(
-            "penstock.io.csv._fields",
-            ["penstock/io/csv/_fields.c"],
+            f"penstock.io.csv.{name}",
+            [f"penstock/io/csv/{name}.c"],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             extra_compile_args=["-O3"],
             py_limited_api=True,
             optional=True,
         )
+        for name in ("_fields", "_numbers")
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

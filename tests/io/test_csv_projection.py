@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from penstock.errors import ParseError, TypeConflictError
-from penstock.io.csv import csv_source, inference, projection, reading
+from penstock.io.csv import csv_source, inference, plain_numbers, projection, reading
 from penstock.io.csv.dialect import Dialect
 from penstock.io.csv.projection import narrowed, pays, supports
 from penstock.io.csv.reading import Column, Marks, Where, parse_block
@@ -452,6 +452,7 @@ def test_the_extension_is_used(tmp_path, monkeypatch) -> None:
     path.write_text(table_text(700))
     read: list[list[str]] = []
     original = reading._read_arrow
+    monkeypatch.setattr(plain_numbers, "HAS_EXTENSION", False)
 
     def spy(data: Any, columns: Any, fields: Any, *rest: Any, **named: Any) -> Any:
         read.append(list(fields))

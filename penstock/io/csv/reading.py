@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from penstock.errors import ParseError, TypeConflictError
 from penstock.io.csv import types
-from penstock.io.csv.projection import narrowed
+from penstock.io.csv.plain_numbers import plain_numbers
+from penstock.io.csv.projection import Narrow, narrowed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,13 +139,30 @@ def _parse_arrow(
     wanted = sorted({column.position for column in columns}) or [0]
     narrow = narrowed(data, wanted, width, dialect, dialect.quotes and marks.quotes)
     if narrow is not None:
-        table = _read_arrow(narrow.data, columns, wanted, dialect, marks, blanks=False)
+        table = _read_numbers(narrow, columns, wanted, dialect)
+        if table is None:
+            table = _read_arrow(narrow.data, columns, wanted, dialect, marks, blanks=False)
         if table is not None and table.num_rows == narrow.records:
             return table
         # What is wrong shows, with its place, in the whole records.
     if width == 1 and _has_blank_with_spaces(data):
         return None
     return _read_arrow(data, columns, range(width), dialect, marks)
+
+
+def _read_numbers(
+    narrow: Narrow, columns: Sequence[Column], fields: Sequence[int], dialect: Dialect
+) -> pa.Table | None:
+    """Return the table of records that hold `fields` of those in the file, if all are numbers."""
+    kinds = {column.position: column.field.type for column in columns}
+    if len(kinds) < len(columns):
+        return None
+    arrays = plain_numbers(narrow, [kinds.get(field, pa.null()) for field in fields], dialect)
+    if arrays is None:
+        return None
+    found = dict(zip(fields, arrays, strict=True))
+    chosen = [found[column.position] for column in columns]
+    return pa.Table.from_arrays(chosen, schema=pa.schema([column.field for column in columns]))
 
 
 def _read_arrow(
