@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from penstock.collections.framelike import MOST_COLUMNS
 from penstock.collections.kinds import is_kind, new_frame
 from penstock.collections.pivoting import Long, Source, with_levels
-from penstock.collections.reshaping import MOST_COLUMNS
 from penstock.errors import SchemaError, UnsupportedError
 
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 Items = tuple[tuple[str, Any, Expr], ...]
 """Name in blocks, the user's label, and expression of each column."""
 
+MOST_COLUMNS = 10_000
+"""Distinct values that may become columns."""
+
 
 class FrameLike(Collection):
     """Rows of a plan and columns computed from them."""

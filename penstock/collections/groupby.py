@@ -13,7 +13,6 @@ from penstock.collections.mixins.group_reduce import GroupReduceMixin
 from penstock.collections.mixins.group_select import GroupSelectMixin
 from penstock.collections.mixins.group_tables import FrameTablesMixin, SeriesTablesMixin
 from penstock.engine.kernels.aggregate import AggSpec
-from penstock.engine.nodes.dedupe import DropDuplicates
 from penstock.engine.nodes.numbering import RowPositions
 from penstock.engine.nodes.sort import in_order
 from penstock.engine.schema import unique_names
@@ -211,6 +210,8 @@ class SeriesGroupBy(GroupReduceMixin, GroupSelectMixin, GroupFunctionsMixin, Ser
         -------
         Series or DataFrame
         """
+        from penstock.engine.nodes.dedupe import DropDuplicates
+
         check_hints("nunique", hints)
         grouping = self._grouping
         ((column, label),) = grouping.columns

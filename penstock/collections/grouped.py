@@ -6,7 +6,7 @@ import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from penstock.collections.aggregation import Aggregation
 from penstock.collections.base import noted
@@ -19,18 +19,17 @@ from penstock.engine.kernels.aggregate import AGGREGATIONS, HOLISTIC, AggSpec
 from penstock.engine.kernels.aggregate.custom import CUSTOM
 from penstock.engine.kernels.aggregate.functions import is_number
 from penstock.engine.nodes.concat import SideBySide
-from penstock.engine.nodes.group_map import GroupMap
-from penstock.engine.nodes.group_rows import GroupRows
-from penstock.engine.nodes.group_transform import GroupTransform
 from penstock.engine.nodes.groupby import GroupAggregate
 from penstock.engine.nodes.map_blocks import Opaque
 from penstock.engine.nodes.numbering import RowPositions
-from penstock.engine.nodes.pandas_groups import PandasGroups
 from penstock.engine.nodes.select import project
 from penstock.engine.nodes.sort import in_order
 from penstock.engine.plan import FrameNode
 from penstock.engine.schema import ORDER, FrameSchema, schema_of, unique_names
 from penstock.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from penstock.engine.nodes.pandas_groups import PandasGroups
 
 _SAME_IN_NUMPY = frozenset({"sum", "prod", "mean", "min", "max", "any", "all"})
 _ALIASES = {"kurtosis": "kurt", "amax": "max", "amin": "min", "product": "prod"}
@@ -163,6 +162,8 @@ class Grouped(ABC):
     # -- functions of whole groups --------------------------------------------
 
     def _pandas_groups(self, columns: Columns) -> PandasGroups:
+        from penstock.engine.nodes.pandas_groups import PandasGroups
+
         grouping = self._grouping
         return PandasGroups(
             grouping.keys,
@@ -198,6 +199,8 @@ class Grouped(ABC):
         sampled : bool
             Run the function on the first rows to see what it gives, not on one made-up row.
         """
+        from penstock.engine.nodes.group_rows import GroupRows
+
         groups = self._pandas_groups(self._grouping.columns if columns is None else columns)
         plan = self._grouping.plan
         if sampled:
@@ -223,6 +226,8 @@ class Grouped(ABC):
         sampled: bool = False,
     ) -> Any:
         """Return what `function` makes of whole groups, in the order of the groups; see `_rowwise`."""
+        from penstock.engine.nodes.group_map import GroupMap
+
         self._observed_only(label)
         grouping = self._grouping
         groups = self._pandas_groups(grouping.columns if columns is None else columns)
@@ -259,6 +264,8 @@ class Grouped(ABC):
 
     def _by_appearance(self, plan: FrameNode) -> tuple[FrameNode, tuple[str, ...]]:
         """Return the plan with a column that tells the groups apart in order of appearance."""
+        from penstock.engine.nodes.group_transform import GroupTransform
+
         plan = RowPositions(in_order(plan))
         schema = plan.schema
         first = GroupTransform(

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock.collections.base import compute, noted
+from penstock.collections.framelike import MOST_COLUMNS
 from penstock.collections.kinds import is_kind, new_frame
-from penstock.collections.reshaping import MOST_COLUMNS, as_labels
+from penstock.collections.reshaping import as_labels
 from penstock.collections.scalar import Scalar
 from penstock.engine.expr import Column
 from penstock.engine.kernels.aggregate import AggSpec

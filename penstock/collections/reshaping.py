@@ -8,7 +8,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from penstock.collections.base import compute, noted
-from penstock.collections.framelike import select_plan
+from penstock.collections.framelike import MOST_COLUMNS, select_plan
 from penstock.collections.joins import concat
 from penstock.collections.kinds import is_kind, new_frame, new_series
 from penstock.collections.rows import labelled
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from penstock.engine.plan import FrameNode
 
-MOST_COLUMNS = 10_000
-"""Distinct values that may become columns."""
 # Rows made wider than this are worth smaller blocks.
 _WIDE = 4.0
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from penstock.collections.accessors import DatetimeAccessor, StringAccessor
 from penstock.collections.framelike import Items, select_plan
 from penstock.collections.kinds import is_kind, new_frame, register
 from penstock.collections.mapping import MapMixin
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from penstock.collections.accessors import DatetimeAccessor, StringAccessor
     from penstock.engine.nodes.reduce import Reduce
     from penstock.engine.plan import FrameNode
 
@@ -115,11 +115,15 @@ class Series(
     @property
     def str(self) -> StringAccessor:
         """Methods for text, as pandas' ``.str``."""
+        from penstock.collections.accessors import StringAccessor
+
         return StringAccessor(self)
 
     @property
     def dt(self) -> DatetimeAccessor:
         """Methods for dates and times, as pandas' ``.dt``."""
+        from penstock.collections.accessors import DatetimeAccessor
+
         return DatetimeAccessor(self)
 
     @property

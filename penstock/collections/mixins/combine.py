@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.collections.framelike import FrameLike
-from penstock.collections.joins import merge
 from penstock.collections.operands import with_labels
 from penstock.errors import UnsupportedError
 
@@ -84,6 +83,8 @@ class CombineMixin(FrameLike):
         A small side is given to every block; otherwise both sides go through a
         hash exchange (Grace hash join) that spills.
         """
+        from penstock.collections.joins import merge
+
         return merge(self, right, how, on, left_on, right_on, left_index, right_index, suffixes,
                      indicator, validate, broadcast, sort)  # fmt: skip
 
@@ -117,6 +118,8 @@ class CombineMixin(FrameLike):
         >>> trips.join(zones, on="zone", validate="m:1").name.compute().tolist()
         ['south', 'north', 'south']
         """
+        from penstock.collections.joins import merge
+
         several = isinstance(other, list | tuple)
         others = list(other) if several else [other]
         if several and on is not None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.collections import distinct
 from penstock.collections.base import noted
 from penstock.collections.framelike import FrameLike
 from penstock.collections.rows import labelled
-from penstock.engine.nodes.sample import Sample
 from penstock.engine.nodes.sort import in_order
 from penstock.errors import UnsupportedError
 
@@ -41,7 +39,9 @@ class CountingMixin(FrameLike):
         >>> dd.from_pandas(pd.Series([1, 2, 2, 3]), npartitions=2).nunique_approx().compute()
         np.int64(3)
         """
-        return distinct.count_distinct(self)
+        from penstock.collections.distinct import count_distinct
+
+        return count_distinct(self)
 
     def sample(self, n: Any = None, frac: float | None = None, replace: bool = False,
                weights: Any = None, random_state: int | None = None) -> Any:  # fmt: skip
@@ -70,6 +70,8 @@ class CountingMixin(FrameLike):
             For the parameters above.
         """
         import numpy as np
+
+        from penstock.engine.nodes.sample import Sample
 
         if n is not None or frac is None:
             raise UnsupportedError("sample takes a share of the rows: pass frac= instead of n=")
@@ -110,7 +112,9 @@ class FrameCountingMixin(CountingMixin):
         >>> frame.duplicated().compute().tolist()
         [False, False, True]
         """
-        return distinct.duplicated(self, subset, keep)
+        from penstock.collections.distinct import duplicated
+
+        return duplicated(self, subset, keep)
 
     def value_counts(self, subset: Any = None, normalize: bool = False, sort: bool = True,
                      ascending: bool = False, dropna: bool = True) -> Any:  # fmt: skip
@@ -136,7 +140,9 @@ class FrameCountingMixin(CountingMixin):
         UnsupportedError
             For columns of categories.
         """
-        return distinct.frame_value_counts(self, subset, normalize, sort, ascending, dropna)
+        from penstock.collections.distinct import frame_value_counts
+
+        return frame_value_counts(self, subset, normalize, sort, ascending, dropna)
 
     def mode(self, axis: Any = 0, numeric_only: bool = False, dropna: bool = True) -> Any:
         """Return the most frequent values of each column, in as many rows as there are at most.
@@ -152,9 +158,11 @@ class FrameCountingMixin(CountingMixin):
         -------
         DataFrame
         """
+        from penstock.collections.distinct import frame_mode
+
         if axis not in (0, "index"):
             raise UnsupportedError("mode of each row is not supported; use apply(..., axis=1)")
-        return distinct.frame_mode(self, numeric_only, dropna)
+        return frame_mode(self, numeric_only, dropna)
 
 
 class SeriesCountingMixin(CountingMixin):
@@ -162,4 +170,6 @@ class SeriesCountingMixin(CountingMixin):
 
     def duplicated(self, keep: Any = "first") -> Any:
         """Return for each value whether it repeats another one; see `DataFrame.duplicated`."""
-        return distinct.duplicated(self, None, keep).rename(self.name)  # type: ignore[attr-defined]
+        from penstock.collections.distinct import duplicated
+
+        return duplicated(self, None, keep).rename(self.name)  # type: ignore[attr-defined]

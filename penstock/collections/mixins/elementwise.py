@@ -9,7 +9,6 @@ from penstock.collections.operands import assigned, beside, operand, with_labels
 from penstock.collections.scalar import Row
 from penstock.engine.expr import Call, Expr, Literal
 from penstock.engine.kernels.elementwise import OPS
-from penstock.engine.nodes.categorise import Categorise
 from penstock.engine.plan import FrameNode
 
 
@@ -83,6 +82,8 @@ class ElementwiseMixin(FrameLike):
 
     def _categorised(self, labels: list[Any]) -> Any:
         """Return columns as categories, which are their values over all rows."""
+        from penstock.engine.nodes.categorise import Categorise
+
         plan = self.plan
         columns = tuple(plan.schema.column(label) for label in labels)
         return self._on(Categorise(plan, columns))

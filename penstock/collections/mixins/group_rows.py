@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from penstock.collections.base import noted
 from penstock.collections.grouped import (
@@ -17,16 +17,9 @@ from penstock.collections.mapping import collection_of, result_schema
 from penstock.engine.expr import Column
 from penstock.engine.kernels.aggregate import AGGREGATIONS, AggSpec
 from penstock.engine.kernels.convert import nullable_dtype
-from penstock.engine.kernels.group_scan import has_running
-from penstock.engine.nodes.group_places import GroupNumbers, GroupPositions
-from penstock.engine.nodes.group_scan import GroupCumulative, GroupFill, GroupShift
-from penstock.engine.nodes.group_transform import GroupTransform
 from penstock.engine.nodes.select import project
 from penstock.engine.nodes.sort import in_order
 from penstock.errors import UnsupportedError
-
-if TYPE_CHECKING:
-    pass
 
 # Aggregations whose value each row gets without its group being brought together.
 _SPREAD = frozenset(AGGREGATIONS) - {"list", "unique", "idxmin", "idxmax"}
@@ -92,6 +85,8 @@ class GroupRowsMixin(Grouped):
         raise ValueError(f"{name!r} is not a valid function name for transform(name)")
 
     def _spread(self, function: str, numeric_only: bool = False, **options: Any) -> Any:
+        from penstock.engine.nodes.group_transform import GroupTransform
+
         specs: tuple[AggSpec, ...]
         labels: tuple[Any, ...]
         if function == "size":
@@ -143,10 +138,12 @@ class GroupRowsMixin(Grouped):
         suffix : str, optional
             Of the columns' names when `periods` is a list.
         """
-        if freq is not None:
-            raise UnsupportedError("shift(freq=...) of groups: add the offset to a column of times")
         import pyarrow as pa
 
+        from penstock.engine.nodes.group_scan import GroupShift
+
+        if freq is not None:
+            raise UnsupportedError("shift(freq=...) of groups: add the offset to a column of times")
         given: dict[str, Any] = {"fill_value": fill_value, "suffix": suffix}
         options = {name: value for name, value in given.items() if value is not None}
         chosen = self._chosen()
@@ -229,6 +226,9 @@ class GroupRowsMixin(Grouped):
         return self._filled("bfill", limit)
 
     def _running(self, name: str, numeric_only: bool = False, **options: Any) -> Any:
+        from penstock.engine.kernels.group_scan import has_running
+        from penstock.engine.nodes.group_scan import GroupCumulative
+
         grouping = self._grouping
         chosen = self._chosen(numeric_only)
         fields = [grouping.plan.schema.field(column) for column, _ in chosen]
@@ -239,6 +239,8 @@ class GroupRowsMixin(Grouped):
         return collection_of(noted(node), self._is_series)
 
     def _filled(self, name: str, limit: int | None) -> Any:
+        from penstock.engine.nodes.group_scan import GroupFill
+
         grouping = self._grouping
         chosen = self._chosen()
         if limit is not None or not chosen or self._is_ordered_otherwise():
@@ -285,6 +287,8 @@ class GroupRowsMixin(Grouped):
         ascending : bool
             False counts from the last group.
         """
+        from penstock.engine.nodes.group_places import GroupNumbers
+
         self._observed_only("ngroup")
         grouping = self._grouping
         plan, keys = in_order(grouping.plan), grouping.keys
@@ -296,6 +300,8 @@ class GroupRowsMixin(Grouped):
 
     def _places(self) -> tuple[Any, Any]:
         """Return the place of each row in its group, counted from either end."""
+        from penstock.engine.nodes.group_places import GroupPositions
+
         grouping = self._grouping
         node = noted(GroupPositions(in_order(grouping.plan), grouping.keys, grouping.dropna))
         return new_series(node, Column("before")), new_series(node, Column("after"))

@@ -14,12 +14,9 @@ from penstock.engine.kernels.aggregate import AggSpec
 from penstock.engine.kernels.aggregate.functions import is_number
 from penstock.engine.kernels.convert import nullable_dtype
 from penstock.engine.nodes.filter import Filter
-from penstock.engine.nodes.group_matrix import GroupMatrix
-from penstock.engine.nodes.group_transform import GroupTransform
 from penstock.engine.nodes.groupby import GroupAggregate
 from penstock.engine.nodes.numbering import RowPositions
 from penstock.engine.nodes.sort import Sort, in_order
-from penstock.engine.nodes.stack import StackColumns
 from penstock.engine.plan import FrameNode
 from penstock.engine.schema import unique_names
 from penstock.errors import UnsupportedError
@@ -50,6 +47,8 @@ class GroupTablesMixin(Grouped):
         -------
         DataFrame or Series
         """
+        from penstock.engine.nodes.stack import StackColumns
+
         check_hints("quantile", hints)
         options = {"interpolation": interpolation}
         if not isinstance(q, list | tuple) and type(q).__name__ not in ("ndarray", "Index"):
@@ -153,6 +152,8 @@ class GroupTablesMixin(Grouped):
         dropna: bool,
     ) -> Any:
         """Return how often each combination of `columns` occurs in each group."""
+        from penstock.engine.nodes.group_transform import GroupTransform
+
         grouping = self._grouping
         self._observed_only("value_counts")
         plan = in_order(grouping.plan)
@@ -280,6 +281,8 @@ class FrameTablesMixin(GroupTablesMixin):
     def _matrix(
         self, name: str, numeric_only: bool, min_periods: int | None, **options: Any
     ) -> Any:
+        from penstock.engine.nodes.group_matrix import GroupMatrix
+
         self._observed_only(name)
         grouping = self._grouping
         chosen = self._chosen(numeric_only)

@@ -6,17 +6,14 @@ import operator
 from typing import Any
 
 from penstock.collections.base import noted
-from penstock.collections.divisions import index_divisions
 from penstock.collections.framelike import FrameLike
 from penstock.collections.kinds import new_index
 from penstock.collections.mixins.reduce import is_across
 from penstock.collections.rows import labelled
 from penstock.engine.evaluate import infer_field
 from penstock.engine.nodes.filter import Filter
-from penstock.engine.nodes.repartition import Repartition, RepartitionDivisions
 from penstock.engine.nodes.select import ResetIndex
 from penstock.engine.nodes.sort import Sort, in_order
-from penstock.engine.nodes.window import Cumulative, Shift, ShiftLabels
 from penstock.errors import SchemaError, UnsupportedError
 
 
@@ -57,7 +54,9 @@ class OrderMixin(FrameLike):
         force : bool
             New divisions may begin before and end after known old ones.
         """
+        from penstock.collections.divisions import index_divisions
         from penstock.config import parse_bytes
+        from penstock.engine.nodes.repartition import Repartition, RepartitionDivisions
 
         if freq is not None:
             raise UnsupportedError(
@@ -95,6 +94,8 @@ class OrderMixin(FrameLike):
         return self._cumulative("cummin", axis, skipna)
 
     def _cumulative(self, function: str, axis: Any, skipna: bool) -> Any:
+        from penstock.engine.nodes.window import Cumulative
+
         if is_across(axis):
             return self._across(function, skipna=skipna)  # type: ignore[attr-defined]
         return self._on(Cumulative(in_order(self.plan), function, skipna))
@@ -126,6 +127,8 @@ class OrderMixin(FrameLike):
         >>> fares.shift(1, fill_value=0).compute().to_list()
         [0, 5, 7]
         """
+        from penstock.engine.nodes.window import Shift
+
         if is_across(axis):
             if freq is not None or fill_value is not None:
                 raise UnsupportedError("shift between columns takes neither freq nor fill_value")
@@ -136,6 +139,8 @@ class OrderMixin(FrameLike):
 
     def _shifted_labels(self, periods: int, freq: Any, fill_value: Any) -> Any:
         import pandas as pd
+
+        from penstock.engine.nodes.window import ShiftLabels
 
         if fill_value is not None:
             raise ValueError("shift takes freq or fill_value, not both")
@@ -159,6 +164,8 @@ class OrderMixin(FrameLike):
         axis : {0, 1}
             1 takes differences between the columns.
         """
+        from penstock.engine.nodes.window import Shift
+
         if isinstance(periods, float):
             if not periods.is_integer():
                 raise ValueError(f"periods must be an integer, not {periods}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.collections.framelike import FrameLike
-from penstock.collections.writing import csv_write
 
 
 class OutputMixin(FrameLike):
@@ -63,5 +62,7 @@ class OutputMixin(FrameLike):
         list of str
             Paths of the files.
         """
+        from penstock.collections.writing import csv_write
+
         return csv_write(self, filename, single_file, index, mode, compute, storage_options,
                          compute_kwargs or {}, kwargs)  # fmt: skip

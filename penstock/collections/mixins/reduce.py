@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.collections import distinct, quantiles
 from penstock.collections.base import noted
 from penstock.collections.framelike import FrameLike, select_plan
 from penstock.collections.rows import labelled
@@ -102,18 +101,24 @@ class ReduceMixin(FrameLike):
             a sort; see `penstock.engine.kernels.sketches` for the source. The error is largest
             at the median, about a thousandth of the rows.
         """
-        return quantiles.quantile(self, q, numeric_only, interpolation, name=q, method=method)
+        from penstock.collections.quantiles import quantile
+
+        return quantile(self, q, numeric_only, interpolation, name=q, method=method)
 
     def median(self, axis: Any = 0, skipna: bool = True, numeric_only: bool = False,
                method: str = "default") -> Any:  # fmt: skip
         """Return medians; ``method="tdigest"`` estimates them, see `quantile`."""
+        from penstock.collections.quantiles import quantile
+
         if is_across(axis):
             return self._across("median", skipna=skipna, numeric_only=numeric_only)
-        return quantiles.quantile(self, 0.5, numeric_only, "linear", method=method)
+        return quantile(self, 0.5, numeric_only, "linear", method=method)
 
     def nunique(self, dropna: bool = True) -> Any:
         """Return the exact numbers of distinct values."""
-        return distinct.nunique(self, dropna)
+        from penstock.collections.distinct import nunique
+
+        return nunique(self, dropna)
 
     # -- machinery ------------------------------------------------------------
 

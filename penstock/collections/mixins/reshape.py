@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.collections import pivoting, reshaping
-from penstock.collections.framelike import FrameLike
+from penstock.collections.framelike import MOST_COLUMNS, FrameLike
 
 
 class ReshapeMixin(FrameLike):
     """What frames and series share."""
 
     def unstack(self, level: Any = -1, fill_value: Any = None, sort: bool = True,
-                max_columns: int = reshaping.MOST_COLUMNS) -> Any:  # fmt: skip
+                max_columns: int = MOST_COLUMNS) -> Any:  # fmt: skip
         """Make the values of an index level columns.
 
         Parameters
@@ -52,11 +51,12 @@ class ReshapeMixin(FrameLike):
         1  1  1
         2  1  0
         """
+        from penstock.collections.pivoting import unstack
         from penstock.errors import UnsupportedError
 
         if not sort:
             raise UnsupportedError("unstack sorts rows and columns: pass sort=True")
-        return pivoting.unstack(self, level, fill_value, max_columns)
+        return unstack(self, level, fill_value, max_columns)
 
 
 class FrameReshapeMixin(ReshapeMixin):
@@ -66,8 +66,9 @@ class FrameReshapeMixin(ReshapeMixin):
              value_name: Any = "value", col_level: Any = None,
              ignore_index: bool = True) -> Any:  # fmt: skip
         """Return a row for each value of some columns; see `penstock.dataframe.melt`."""
-        return reshaping.melt(self, id_vars, value_vars, var_name, value_name, col_level,
-                              ignore_index)  # fmt: skip
+        from penstock.collections.reshaping import melt
+
+        return melt(self, id_vars, value_vars, var_name, value_name, col_level, ignore_index)
 
     def explode(self, column: Any, ignore_index: bool = False) -> Any:
         """Return a row for each item of the lists in columns, the others repeated.
@@ -95,7 +96,9 @@ class FrameReshapeMixin(ReshapeMixin):
         0  1  4
         1  2  5
         """
-        return reshaping.explode(self, reshaping.as_labels(column), ignore_index)
+        from penstock.collections.reshaping import as_labels, explode
+
+        return explode(self, as_labels(column), ignore_index)
 
     def stack(self, level: Any = -1, dropna: Any = None, sort: Any = None,
               future_stack: bool = True) -> Any:  # fmt: skip
@@ -130,6 +133,7 @@ class FrameReshapeMixin(ReshapeMixin):
            y    4
         dtype: int64
         """
+        from penstock.collections.reshaping import stack
         from penstock.errors import UnsupportedError
 
         if level not in (-1, 0) or dropna is not None or sort is not None or not future_stack:
@@ -137,18 +141,20 @@ class FrameReshapeMixin(ReshapeMixin):
                 "stack takes the one level of column labels and keeps order and missing values; "
                 "use dropna() on the result"
             )
-        return reshaping.stack(self)
+        return stack(self)
 
     def pivot_table(self, values: Any = None, index: Any = None, columns: Any = None,
                     aggfunc: Any = "mean", fill_value: Any = None, margins: bool = False,
                     dropna: bool = True, margins_name: Any = "All", observed: bool = True,
                     sort: bool = True, **kwargs: Any) -> Any:  # fmt: skip
         """Aggregate groups and put them side by side; see `penstock.dataframe.pivot_table`."""
-        return pivoting.pivot_table(self, values, index, columns, aggfunc, fill_value, margins,
-                                    dropna, margins_name, observed, sort, **kwargs)  # fmt: skip
+        from penstock.collections.pivoting import pivot_table
+
+        return pivot_table(self, values, index, columns, aggfunc, fill_value, margins, dropna,
+                           margins_name, observed, sort, **kwargs)  # fmt: skip
 
     def pivot(self, *, columns: Any, index: Any = None, values: Any = None,
-              max_columns: int = reshaping.MOST_COLUMNS) -> Any:  # fmt: skip
+              max_columns: int = MOST_COLUMNS) -> Any:  # fmt: skip
         """Put the values of rows with the same `index` side by side, without aggregating.
 
         Parameters
@@ -168,7 +174,9 @@ class FrameReshapeMixin(ReshapeMixin):
         ValueError
             When two rows have the same `index` and `columns`.
         """
-        return pivoting.pivot(self, columns, index, values, max_columns)
+        from penstock.collections.pivoting import pivot
+
+        return pivot(self, columns, index, values, max_columns)
 
 
 class SeriesReshapeMixin(ReshapeMixin):
@@ -187,4 +195,6 @@ class SeriesReshapeMixin(ReshapeMixin):
         Series
             The items have the type that the lists hold, where pandas has objects.
         """
-        return reshaping.explode(self, [self.name], ignore_index)  # type: ignore[attr-defined]
+        from penstock.collections.reshaping import explode
+
+        return explode(self, [self.name], ignore_index)  # type: ignore[attr-defined]

@@ -7,10 +7,8 @@ from functools import reduce
 from typing import Any
 
 from penstock.collections.framelike import FrameLike
-from penstock.collections.indexing import LocIndexer
 from penstock.collections.kinds import new_series
 from penstock.collections.operands import assigned
-from penstock.collections.queries import query_mask
 from penstock.collections.rows import labelled, united
 from penstock.engine.expr import Call, Column, Expr, Literal
 from penstock.engine.nodes.select import ResetIndex, SetIndex
@@ -100,6 +98,8 @@ class SelectMixin(FrameLike):
     @property
     def loc(self) -> Any:
         """Select rows by mask or labels, and columns: ``frame.loc[mask, ["a", "b"]]``."""
+        from penstock.collections.indexing import LocIndexer
+
         return LocIndexer(self)
 
     @property
@@ -126,6 +126,8 @@ class SelectMixin(FrameLike):
             ``or``, ``not``, ``in``, names in backquotes, ``@name`` for local
             variables.
         """
+        from penstock.collections.queries import query_mask
+
         return self._masked(query_mask(self, expr, kwargs.get("local_dict")))
 
     def drop(self, labels: Any = None, axis: Any = 0, columns: Any = None,

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.collections.framelike import FrameLike
 from penstock.collections.mixins.reduce import is_across
-from penstock.engine.nodes.fill import Fill, Interpolate
 from penstock.engine.nodes.sort import in_order
 from penstock.errors import SchemaError, UnsupportedError
 
@@ -283,6 +282,8 @@ class WindowMixin(FrameLike):
         return self._filled("bfill", axis, limit, limit_area)
 
     def _filled(self, method: str, axis: Any, limit: int | None, limit_area: str | None) -> Any:
+        from penstock.engine.nodes.fill import Fill
+
         if limit_area is not None:
             raise UnsupportedError(f"{method} with limit_area is not supported; leave it out")
         _check_limit(method, limit)
@@ -318,6 +319,8 @@ class WindowMixin(FrameLike):
         >>> fares.interpolate().compute().to_list()
         [4.0, 5.0, 6.0, 7.0]
         """
+        from penstock.engine.nodes.fill import Interpolate
+
         if method != "linear":
             raise UnsupportedError(
                 f"interpolate with method={method!r} is not supported; use 'linear', ffill() or "
