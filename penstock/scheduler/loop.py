@@ -373,7 +373,11 @@ class Run:
     def _take_in(self, batch: Batch) -> None:
         del self._running[id(batch)]
         if batch.error is not None:
-            raise self._explained(batch.error, batch.failed)
+            error, batch.error = batch.error, None
+            try:
+                raise self._explained(error, batch.failed)
+            finally:
+                del error  # whose traceback holds this frame
         state, values, store_results = self.state, self.values, self._store_results
         estimate = self._estimates[batch.number]
         estimate.learn(len(batch.tasks), batch.seconds, batch.inputs_nbytes, batch.nbytes)
@@ -475,6 +479,7 @@ class Run:
                     for batch in self._running.values():
                         self._executor.interrupt(batch)
                 continue
+            batch.error = None  # one is raised; the others would keep what their frames hold
             self._running.pop(id(batch), None)
         for batch in self._running.values():
             batch.abandoned = True
@@ -483,6 +488,7 @@ class Run:
                 batch = self._completed.get_nowait()
             except queue.Empty:
                 break
+            batch.error = None
             self._running.pop(id(batch), None)
         self._running.clear()
 

@@ -138,6 +138,7 @@ class MemoryPool:
         self.rss = limits.resident_bytes()
         self.peak_rss = self.rss
         self.baseline = self.rss
+        self._free_at_rebase = 0
         self.runs = 0
         """Runs under way, counted by `run_begins` and `run_ends`."""
 
@@ -342,9 +343,12 @@ class MemoryPool:
             try:
                 freed += holder.spill(nbytes - freed)
             except SpillError as error:
-                failure = error
+                failure = error.with_traceback(None)  # which would hold this frame and all holders
         if failure is not None and freed < nbytes and freed == 0:
-            raise failure
+            try:
+                raise failure
+            finally:
+                del failure
         if freed:
             with self._changed:
                 self._changed.notify_all()
@@ -435,9 +439,12 @@ class MemoryPool:
             if self._reserved:
                 return
             self.rss = limits.resident_bytes()
-            if self.rss - self.held > self.baseline + _SLACK:
+            # What is free now may have been in use, and part of the baseline, the last time.
+            freed = (allocators.free_bytes() or 0) - self._free_at_rebase
+            if self.rss - self.held > self.baseline + _SLACK or freed > _SLACK:
                 allocators.trim()
                 self.rss = limits.resident_bytes()
+            self._free_at_rebase = allocators.free_bytes() or 0
             self.baseline = max(0, self.rss - self.held)
             self.overrun = 0
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import TYPE_CHECKING, Any
 
 from penstock import config
+from penstock.errors import MemoryLimitError, SpillError
 from penstock.scheduler.blas import OneBlasThread
 from penstock.scheduler.events import all_observers
 from penstock.scheduler.executors import make_executor
@@ -174,11 +176,23 @@ class _Running:
             self._run.close(error)
         finally:
             self._leave()
+        if isinstance(error, MemoryLimitError | SpillError):
+            _clear_frames(error)
 
     def _leave(self) -> None:
         self._blas.__exit__(None, None, None)
         self._pool.run_ends()
         self._override.__exit__(None, None, None)
+
+
+def _clear_frames(error: BaseException | None) -> None:
+    """Let go of the blocks in the frames of an error that says that there is no room."""
+    import traceback
+
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+    gc.collect()  # errors that were put up with on the way hold frames in circles
 
 
 def _progress_bar(progress: bool | None) -> Callable[[Event], None] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import pytest
 import penstock.dataframe as dd
 from penstock import config
 from penstock.errors import SinkError, SpillError
+from penstock.scheduler import PartitionStore
 from tests.chaos.conftest import ROWS
 from tests.support.disk import small_disk
 
@@ -72,6 +74,9 @@ def test_a_full_spill_disk(numbers: Path, operation: str):
             assert re.search(rf"cannot spill [\d.]+ [kM]?B more to {disk}", message)
             assert re.search(r"[\d.]+ [kM]?B used, [\d.]+ ?[kM]?B free", message)
             assert [name for _, _, names in os.walk(disk) for name in names] == []
+            # nor in memory, though the error is still at hand
+            found = [value for value in gc.get_objects() if isinstance(value, PartitionStore)]
+            assert not any(store.held_bytes for store in found)
             small = frame[frame["id"] < 1000]
             assert jobs[operation](small).compute() == 1000 * 999 // 2
         with config.set(memory_limit="2GB"):

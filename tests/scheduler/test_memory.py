@@ -137,6 +137,18 @@ def test_memory_in_no_account_makes_the_budget_smaller(pool):
     assert pool.peak_rss <= limits.peak_resident_bytes() + MB
 
 
+def test_what_was_in_use_at_the_last_run_and_is_free_now_is_no_baseline():
+    pool = MemoryPool(1 << 40)
+    taken = [np.ones(8 << 10) for _ in range(1700)]
+    last = np.ones(8 << 10)  # behind which the allocator keeps what is freed
+    pool.rebase()
+    high = pool.baseline
+    del taken
+    pool.rebase()
+    assert len(last)
+    assert pool.baseline < high - (64 << 20)
+
+
 def test_an_override_is_temporary_and_the_smallest_holds(pool):
     before = pool.limit
     with pool.override(3000 * MB):
