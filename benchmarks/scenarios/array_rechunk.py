@@ -25,6 +25,7 @@ def dask(inputs):
 def cubed(inputs):
     import cubed
 
-    spec = cubed.Spec(work_dir="work", allowed_mem=inputs.memory_limit or "1100MB")
+    # for one task; two run at once, and with more than this the process was killed
+    spec = cubed.Spec(work_dir="work", allowed_mem="500MB")
     x = cubed.from_zarr(inputs.zarr, spec=spec)
     cubed.to_zarr(x.rechunk((x.shape[0], inputs.thickness)), inputs.output)

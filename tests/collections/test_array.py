@@ -137,6 +137,8 @@ def test_automatic_chunks() -> None:
     assert normalize_chunks({0: 10}, (20, 5), f8, 1) == ((10, 10), (5,))
     # the short axis whole, and multiples of what is stored
     assert normalize_chunks("auto", (1000, 4), f8, 3200, (10, 4)) == ((100,) * 10, (4,))
+    assert normalize_chunks("auto", (1000, 1000), f8, 80_000, (2, 1000)) == ((10,) * 100, (1000,))
+    assert normalize_chunks("auto", (1000, 1000), f8, 8, (500, 1000)) == ((500,) * 2, (1000,))
     assert da.ones((1000, 1000), chunks="80kB").chunksize == (100, 100)
     assert da.ones((50, 1000), chunks=(5, "4000B")).chunksize == (5, 100)
     assert max(map(max, da.ones(10**9).chunks)) * 8 <= 64 << 20

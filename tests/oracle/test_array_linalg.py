@@ -9,6 +9,7 @@ import pytest
 
 import penstock
 import penstock.array as da
+from penstock.engine.nodes.arrays import contract
 from penstock.errors import SchemaError, UnsupportedError
 from tests.support.frames import assert_eq
 from tests.support.limits import limit_leaving
@@ -41,6 +42,35 @@ def test_products(pair: tuple[Any, Any]) -> None:
     assert_eq(da.vdot(x, x), np.vdot(A, A))
     assert_eq(da.inner(x, y.T), np.inner(A, B.T))
     assert_eq(da.outer(x[0], y[0]), np.outer(A[0], B[0]))
+
+
+@pytest.mark.parametrize("chunks", [12, 5, (5, 8), (1, 3), ((7, 2, 3), (6, 2))], ids=str)
+@pytest.mark.parametrize("dtype", ["f8", "c16", "i4"])
+def test_a_matrix_times_its_own_transpose(chunks: Any, dtype: str) -> None:
+    a = (A * 5).astype(dtype)
+    x = da.from_array(a, chunks)
+    assert_eq(x @ x.T, a @ a.T)
+    assert_eq(x.T @ x, a.T @ a)
+    assert_eq((x + 1) @ (x + 1).T, (a + 1) @ (a + 1).T)
+    product = (x @ x.T).compute()
+    np.testing.assert_array_equal(product, product.T)
+
+
+def test_half_of_a_symmetric_product_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = []
+    original = contract._add_product
+
+    def add_product(function: Any, width: int, *values: Any) -> Any:
+        shapes.append(values[0].shape)
+        return original(function, width, *values)
+
+    monkeypatch.setattr(contract, "_add_product", add_product)
+    x = da.from_array(A, (2, 4))
+    assert_eq(x @ x.T, A @ A.T)
+    assert len(shapes) == 2 * (6 * 7 // 2)
+    shapes.clear()
+    assert_eq(x @ (2 * x).T, A @ (2 * A).T)
+    assert len(shapes) == 2 * 6 * 6
 
 
 def test_stacks_of_matrices() -> None:

@@ -220,21 +220,25 @@ def _automatic(
     limit: int,
     stored: Sequence[int] | None,
 ) -> list[tuple[int, ...] | None]:
-    """Choose sizes for the axes that have none: a cube of `limit` bytes, of whole stored chunks."""
+    """Choose sizes for the axes that have none: `limit` bytes in whole stored chunks.
+
+    As many of them along each axis as along the others, or a cube where nothing is stored.
+    """
     free = [axis for axis, sizes in enumerate(known) if sizes is None]
-    room = limit / itemsize
+    units = {axis: 1 if stored is None else max(1, int(stored[axis])) for axis in free}
+    room = limit / itemsize / math.prod(units.values())
     for sizes in known:
         if sizes is not None:
             room /= max(1, *sizes)
     result = list(known)
+    counts = {axis: max(1, -(-shape[axis] // units[axis])) for axis in free}
     # short axes first: what they do not use is left for the long ones
-    for place, axis in enumerate(sorted(free, key=lambda a: shape[a])):
+    for place, axis in enumerate(sorted(free, key=lambda a: counts[a])):
         share = max(1.0, room) ** (1 / (len(free) - place))
-        unit = max(1, int(stored[axis])) if stored is not None else 1
-        size = max(unit, int(share) // unit * unit)
-        size = max(1, min(size, shape[axis]))
+        count = min(int(share), counts[axis])
+        size = max(1, min(count * units[axis], shape[axis]))
         result[axis] = _sizes(size, shape[axis], axis)
-        room /= size
+        room /= count
     return result
 
 

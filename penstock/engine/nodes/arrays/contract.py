@@ -6,7 +6,6 @@ holds one block of each operand and of the result for each worker.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from penstock.engine.kernels.chunks import ArraySchema
+from penstock.engine.nodes.arrays.grid import TransposeArray
 from penstock.engine.nodes.map_blocks import Opaque
 from penstock.engine.plan import ArrayNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, tree_reduce
@@ -75,16 +75,44 @@ class Contract(ArrayNode):
 
     def lower(self, lowering: Lowering) -> Blocks:
         blocks = [lowering.blocks(operand) for operand in self.operands]
-        terms = math.prod(self._counts.values())
         columns = [
             self._taken(each.ids, operand, labels)
             for each, operand, labels in zip(blocks, self.operands, self.labels, strict=True)
         ]
+        if not self._is_symmetric:
+            return self._sums(lowering, blocks, columns)
+        row, column = np.tril_indices(self.layout.numblocks[0])
+        below = row * self.layout.numblocks[1] + column
+        made = self._sums(lowering, blocks, [ids[below] for ids in columns])
+        mirrored = row != column
+        above = blockwise(
+            lowering, f"{self.name} above", _mirrored, [Blocks(made.ids[mirrored], made.nbytes)]
+        )
+        ids = np.empty(self.layout.numblocks, np.int64)
+        ids[row, column] = made.ids
+        ids[column[mirrored], row[mirrored]] = above.ids
+        return Blocks(ids.ravel(), made.nbytes)
+
+    @cached_property
+    def _is_symmetric(self) -> bool:
+        """Whether a matrix is multiplied by its own transpose: half of the blocks tell the others."""
+        if self.label != "matmul" or self.labels != ((0, 2), (2, 1)):
+            return False
+        left, right = self.operands
+        return self.layout.nblocks > 1 and (
+            _transposed(right) is left or _transposed(left) is right
+        )
+
+    def _sums(
+        self, lowering: Lowering, blocks: Sequence[Blocks], columns: Sequence[np.ndarray]
+    ) -> Blocks:
+        """Return the sums of products of the blocks in the rows of `columns`."""
+        nblocks, terms = columns[0].shape
         nbytes = self.layout.block_nbytes
         # a product may copy its operands to bring their axes in order
         memory = TaskMemory(input_factor=1.0, output=max(1, nbytes))
-        if terms > 1 and self.layout.nblocks >= _FEW:
-            return self._chained(lowering, columns, terms, memory)
+        if terms > 1 and nblocks >= _FEW:
+            return self._chained(lowering, columns, memory)
         flat = [
             each if np.array_equal(ids.ravel(), each.ids) else Blocks(ids.ravel(), each.nbytes)
             for ids, each in zip(columns, blocks, strict=True)
@@ -95,7 +123,7 @@ class Contract(ArrayNode):
             self.name,
             _Product(self.function.value, [order.index(place) for place in range(len(order))]),
             [flat[place] for place in order],
-            ntasks=self.layout.nblocks * terms,
+            ntasks=nblocks * terms,
             nbytes=nbytes,
             memory=memory,
         )
@@ -107,7 +135,7 @@ class Contract(ArrayNode):
             _sum,
             Blocks(products.ids, nbytes),
             split_every=_SPLIT_EVERY,
-            groups=self.layout.nblocks,
+            groups=nblocks,
         )
 
     def _taken(self, ids: np.ndarray, operand: ArrayNode, labels: tuple[int, ...]) -> np.ndarray:
@@ -127,10 +155,10 @@ class Contract(ArrayNode):
         return np.ascontiguousarray(grid).reshape(self.layout.nblocks, -1)
 
     def _chained(
-        self, lowering: Lowering, columns: Sequence[np.ndarray], terms: int, memory: TaskMemory
+        self, lowering: Lowering, columns: Sequence[np.ndarray], memory: TaskMemory
     ) -> Blocks:
         """Add up the terms of each block one after the other."""
-        nblocks, width = self.layout.nblocks, len(columns)
+        (nblocks, terms), width = columns[0].shape, len(columns)
         base = lowering.graph.nvalues
         own = base + np.arange(nblocks * terms, dtype=np.int64).reshape(nblocks, terms)
         inputs = np.stack([*columns, own - 1], axis=2).reshape(nblocks * terms, width + 1)
@@ -152,6 +180,17 @@ class Contract(ArrayNode):
 
     def describe(self) -> str:
         return f"{' and '.join(str(node.schema.shape) for node in self.operands)}"
+
+
+def _transposed(node: ArrayNode) -> ArrayNode | None:
+    """Return the matrix that `node` is the transpose of, if it is one."""
+    if isinstance(node, TransposeArray) and node.axes == (1, 0):
+        return node.input
+    return None
+
+
+def _mirrored(block: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(block.T)
 
 
 class _Product:
