@@ -27,8 +27,12 @@ def _plain(value):
 def limit_memory(engine, limit):
     """Pass on a limit to the engine that takes one from the program.
 
-    Penstock reads the environment; Polars and Dask's threads know no limit.
+    Penstock reads the environment; Dask's threads know no limit. Polars spills once it has a
+    directory for it; its budget is for the data alone, and with more than this it was killed.
     """
+    if limit and engine == "polars":
+        os.environ["POLARS_OOC_SPILL_DIR"] = os.getcwd()
+        os.environ["POLARS_OOC_MEMORY_BUDGET_MB"] = str(int(limit.removesuffix("MB")) * 6 // 10)
     if limit and engine == "duckdb":
         import duckdb
 
