@@ -33,8 +33,9 @@ class Narrowing:
 
         if table.nbytes < _LEAST:
             return table
-        columns = [self._narrowed(place, column) for place, column in enumerate(table.columns)]
-        if all(new is old for new, old in zip(columns, table.columns, strict=True)):
+        before = table.columns  # which are other objects each time they are asked for
+        columns = [self._narrowed(place, column) for place, column in enumerate(before)]
+        if all(new is old for new, old in zip(columns, before, strict=True)):
             return table
         fields = [
             field if field.type == column.type else field.with_type(column.type)
