@@ -21,7 +21,6 @@ import contextlib
 import ctypes
 import errno
 import hashlib
-import io
 import itertools
 import json
 import os
@@ -30,69 +29,19 @@ import shutil
 import socket
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
-from penstock.config import format_bytes
 from penstock.errors import SinkError, TargetExistsError
 from penstock.io.filesystem import local_path, natural_key
+from penstock.io.synced_file import SyncedFile, Syncing, files_below, write_error
 from penstock.io.transaction_backend import Backend, target_exists
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 _EXCHANGE, _NO_REPLACE = 2, 1
 _HELD = -1
 _numbers = itertools.count()
-
-
-class _SyncedFile(io.BufferedWriter):
-    """A file of a stage whose bytes are on the disk once it is closed."""
-
-    def __init__(self, path: str, stage: str, shown: str) -> None:
-        super().__init__(io.FileIO(path, "wb"))
-        self._stage = stage
-        self._shown = shown
-
-    def write(self, data: Any) -> int:
-        try:
-            return super().write(data)
-        except OSError as error:
-            raise self._failed(error, memoryview(data).nbytes) from error
-
-    def flush(self) -> None:
-        try:
-            super().flush()
-        except OSError as error:
-            raise self._failed(error, 1) from error
-
-    def _failed(self, error: OSError, nbytes: int) -> SinkError:
-        """Return the error for `nbytes` more that cannot be written."""
-        if isinstance(error, SinkError):
-            return error
-        reason = f"cannot write {self._shown}: {error.strerror or error}"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            folder = os.path.dirname(self._stage)
-            with contextlib.suppress(OSError):
-                written = sum(
-                    os.stat(os.path.join(self._stage, name)).st_size
-                    for name in _files_below(self._stage)
-                )
-                reason += (
-                    f" ({format_bytes(written)} written, at least {format_bytes(nbytes)} more "
-                    f"needed, {format_bytes(shutil.disk_usage(folder).free)} free in {folder})"
-                )
-            reason += "; free some space or write elsewhere"
-        return SinkError(reason)
-
-    def close(self) -> None:
-        if not self.closed:
-            try:
-                self.flush()
-                os.fsync(self.fileno())
-            except OSError as error:  # some disks tell only now that they are full
-                raise self._failed(error, 1) from error
-            finally:
-                super().close()
 
 
 class LocalBackend(Backend):
@@ -114,6 +63,7 @@ class LocalBackend(Backend):
             self._stage = os.path.join(parent, name)
             os.mkdir(self._stage, 0o700)
             self._lock = _hold(self._stage)
+            self._syncing = Syncing()
             self._data = os.path.join(self._stage, "data")
             os.mkdir(self._data)
         except TargetExistsError:
@@ -136,7 +86,7 @@ class LocalBackend(Backend):
             return
         if not is_directory:
             raise SinkError(f"{self._shown} is a file; give the name of a directory")
-        self.existing = sorted(_files_below(target), key=natural_key)
+        self.existing = sorted(files_below(target), key=natural_key)
         if self._mode == "error" and os.listdir(target):
             raise target_exists(self._shown, self._mode)
         protected = (os.path.realpath(os.getcwd()), os.path.realpath(os.path.expanduser("~")))
@@ -151,17 +101,21 @@ class LocalBackend(Backend):
         path = os.path.join(self._data, name or "file")
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            return cast("BinaryIO", _SyncedFile(path, self._stage, self._shown))
+            return cast("BinaryIO", SyncedFile(path, self._stage, self._shown, self._syncing))
         except OSError as error:
             raise SinkError(f"cannot write {self._shown}: {error.strerror}") from error
 
     def commit(self, names: Sequence[str]) -> list[str]:
         try:
+            self._syncing.finish()
+        except OSError as error:
+            raise write_error(error, self._stage, self._shown) from error
+        try:
             if self._single:
                 self._commit_file()
                 return [self._target]
             wanted = set(names)
-            for name in _files_below(self._data):
+            for name in files_below(self._data):
                 if name not in wanted:
                     os.unlink(os.path.join(self._data, name))
             _remove_empty(self._data)
@@ -214,7 +168,7 @@ class LocalBackend(Backend):
                 final = _unique(name)
             moves.append((name, final, os.stat(os.path.join(self._data, name)).st_ino))
         journal = os.path.join(self._stage, "append.json")
-        with _SyncedFile(journal, self._stage, self._shown) as file:
+        with SyncedFile(journal, self._stage, self._shown) as file:
             file.write(json.dumps([[final, inode] for _, final, inode in moves]).encode())
         _sync_directory(self._stage)
         finals = []
@@ -244,6 +198,8 @@ class LocalBackend(Backend):
         _release(lock)
 
     def abort(self) -> None:
+        with contextlib.suppress(OSError):
+            self._syncing.finish()
         _recover(self._stage, self._target)
         self._unlock()
 
@@ -253,12 +209,6 @@ def _unique(name: str) -> str:
     stem, dot, suffix = base.rpartition(".")
     token = uuid.uuid4().hex[:8]
     return os.path.join(folder, f"{stem}-{token}{dot}{suffix}" if dot else f"{base}-{token}")
-
-
-def _files_below(folder: str) -> Iterator[str]:
-    for place, _, names in os.walk(folder):
-        for name in names:
-            yield os.path.relpath(os.path.join(place, name), folder)
 
 
 def _remove_empty(folder: str) -> None:
@@ -369,7 +319,7 @@ def _recover(stage: str, target: str) -> None:
         os.rename(data if os.path.isdir(data) else old, target)
     journal = os.path.join(stage, "append.json")
     # With nothing left to rename the append was complete.
-    if os.path.isfile(journal) and any(_files_below(data)):
+    if os.path.isfile(journal) and any(files_below(data)):
         try:
             moves = json.loads(Path(journal).read_bytes())
         except ValueError:  # killed while the journal was written: nothing was renamed

@@ -31,10 +31,11 @@ from penstock.errors import SpillError
 from penstock.scheduler import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from io import FileIO
 
 _PREFIX = "penstock-"
+_MOST_BUFFERS = 1024  # IOV_MAX
 _OWNED = re.compile(r"penstock-(\d+)-(\d+)-\w+")
 _MEMORY_FILESYSTEMS = ("tmpfs", "ramfs")
 
@@ -317,6 +318,17 @@ def _write_all(stream: FileIO, data: Any) -> None:
     while len(view):
         written = stream.write(view)
         view = view[written:]
+
+
+def write_buffers(stream: FileIO, buffers: Iterable[memoryview]) -> None:
+    """Write bytes that lie in many places one after the other, without joining them."""
+    left = iter(buffers)
+    while some := list(itertools.islice(left, _MOST_BUFFERS)):
+        written = os.writev(stream.fileno(), some)
+        for buffer in some:
+            if written < len(buffer):  # one call takes 2 GiB, or the disk is nearly full
+                _write_all(stream, buffer[written:])
+            written = max(0, written - len(buffer))
 
 
 class _Counted:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -373,3 +374,33 @@ def test_s3_buffers_one_part_only(endpoint, bucket):
     run.commit()
     assert time.monotonic() - start < 5
     assert filesystem_of(endpoint).info(f"{bucket}/x.bin")["size"] == 30 << 20
+
+
+def test_commit_waits_until_all_files_are_on_the_disk(tmp_path, monkeypatch):
+    synced, fsync = [], os.fsync
+
+    def slow(descriptor):
+        time.sleep(0.05)
+        fsync(descriptor)
+        synced.append(os.fstat(descriptor).st_size)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    names = [str(number) for number in range(9)]
+    run = write(tmp_path / "out", {name: b"x" * (number + 1) for number, name in enumerate(names)})
+    run.commit(names)
+    assert set(range(1, 10)) <= set(synced)
+
+
+@pytest.mark.parametrize("end", ["commit", "abort"])
+def test_a_file_that_cannot_be_synced_fails_the_commit(tmp_path, monkeypatch, end):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        run = write(tmp_path / "out", {"a": b"1"})
+        if end == "commit":
+            with pytest.raises(SinkError, match=r"out.*No space.*free some space"):
+                run.commit(["a"])
+    run.abort()
+    assert os.listdir(tmp_path) == []

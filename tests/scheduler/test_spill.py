@@ -209,3 +209,17 @@ def test_ctrl_c_leaves_within_two_seconds_and_leaves_nothing(tmp_path, task):
     assert out == "1\n", err
     assert process.returncode == 0
     assert not list(tmp_path.iterdir())
+
+
+def test_buffers_are_written_whole_when_the_system_takes_a_part(tmp_path, monkeypatch):
+    writev = os.writev
+
+    def partial(descriptor, buffers):
+        some = b"".join(buffers)[:5]
+        return writev(descriptor, [some])
+
+    monkeypatch.setattr(os, "writev", partial)
+    buffers = [memoryview(bytes([value % 251]) * 3) for value in range(1030)]
+    with open(tmp_path / "file", "wb", buffering=0) as stream:
+        spill.write_buffers(stream, buffers)
+    assert (tmp_path / "file").read_bytes() == b"".join(buffers)

@@ -3,14 +3,16 @@
 Scatter tasks cut their block and hand the pieces to spillable buffers; gather tasks put a block
 of the result together. Nothing is read twice and memory is bounded whatever the two grids.
 Pieces that do not fit wait in one file, written in long runs that are ordered by block of the
-result, so that a gather task reads a few long stretches.
+result, so that a gather task reads a few long stretches, each of which follows the one before.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -23,17 +25,23 @@ from penstock.scheduler.graph import TaskMemory
 if TYPE_CHECKING:
     from penstock.scheduler.spill import SpillFile
 
-_SCRATCH = 4 << 20
-"""Pieces are joined to writes of about this size."""
 _CRUMBS = 1 << 20
 """Less than this in memory is not worth a flush."""
+_TASKS = 4
+"""Blocks for which there should be room while a worker writes, for the others to go on."""
+_BAND = 64 << 20
+"""Bytes of neighbouring pieces that are freed as soon as they are written."""
+_SWEEPS = 64
+"""How often what was gathered is freed."""
 
 
 class Cuts(Protocol):
     """How blocks are cut and put together."""
 
-    def cut(self, number: int, block: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return target blocks, bounds of their pieces, and the elements in that order."""
+    def cut(
+        self, number: int, block: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield target blocks, bounds of their pieces, and the elements in that order."""
 
     def join(self, number: int, parts: Sequence[tuple[int, np.ndarray]]) -> np.ndarray:
         """Return a block of the result from ``(input block, elements)``."""
@@ -94,7 +102,7 @@ def exchange_arrays(
     nbytes : int
         Bytes of the largest of them.
     """
-    state = ArrayExchange(name, count, lowering.exchange_bytes)
+    state = ArrayExchange(name, count, lowering.exchange_bytes, _TASKS * blocks.nbytes)
     lowering.resources.append(state)
     scatter = blockwise(
         lowering,
@@ -130,7 +138,8 @@ class _Scatter:
         self.cuts = cuts
 
     def __call__(self, number: int, block: np.ndarray) -> int:
-        self.state.append(number, *self.cuts.cut(number, block))
+        for part in self.cuts.cut(number, block):
+            self.state.append(number, *part)
         return number
 
 
@@ -146,9 +155,9 @@ class _Gather:
 
 
 class _Piled:
-    """The pieces of one block in memory."""
+    """Pieces of one block in memory."""
 
-    __slots__ = ("bounds", "elements", "number", "targets")
+    __slots__ = ("bounds", "elements", "first", "number", "targets")
 
     def __init__(
         self, number: int, targets: np.ndarray, bounds: np.ndarray, elements: np.ndarray
@@ -157,6 +166,7 @@ class _Piled:
         self.targets = targets
         self.bounds = bounds
         self.elements = elements
+        self.first = int(targets[0])
 
 
 class _Index:
@@ -192,6 +202,19 @@ def _laid_out(
     return targets[order], owner[order], starts[order], stops[order]
 
 
+def _bands(piles: list[_Piled]) -> Iterator[list[_Piled]]:
+    """Yield piles of neighbouring blocks of the result together, in their order."""
+    first = attrgetter("first")
+    band: list[_Piled] = []
+    for _, alike in itertools.groupby(sorted(piles, key=first), first):
+        band += sorted(alike, key=attrgetter("number"))
+        if sum(pile.elements.nbytes for pile in band) >= _BAND:
+            yield band
+            band = []
+    if band:
+        yield band
+
+
 class _Stretch:
     """What one flush wrote, ordered by target."""
 
@@ -214,11 +237,14 @@ class ArrayExchange:
         Blocks of the result.
     most : int or None
         Bytes to hold in memory at most; None leaves it to the pool.
+    room : int
+        Bytes that should stay available to the tasks beside a flush.
     """
 
-    def __init__(self, name: str, count: int, most: int | None = None) -> None:
+    def __init__(self, name: str, count: int, most: int | None = None, room: int = 0) -> None:
         self.name = name
         self._most = most
+        self._room = room
         self._piles: list[_Piled] = []
         self._stretches: list[_Stretch] = []
         self._index: _Index | None = None
@@ -227,8 +253,9 @@ class ArrayExchange:
         self._held = 0
         self._done = np.zeros(count, bool)
         self._left = count
+        self._writing = False
         self._lock = threading.Lock()
-        self._flushing = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._pool = current_pool()
         self._pool.register(self)
 
@@ -245,7 +272,7 @@ class ArrayExchange:
     def append(
         self, number: int, targets: np.ndarray, bounds: np.ndarray, elements: np.ndarray
     ) -> None:
-        """Take the pieces of input block `number`."""
+        """Take pieces of input block `number`."""
         with self._lock:
             self._dtype = elements.dtype
             self._piles.append(_Piled(number, targets, bounds, elements))
@@ -255,55 +282,67 @@ class ArrayExchange:
         if self._most is not None and self._held > self._most:
             self.spill(self._held)
             return
-        lacking = -self._pool.available
-        if lacking > 0 and self._held >= _CRUMBS:
-            self._pool.make_room(lacking)
+        available = self._pool.available
+        if available < 0 and self._held >= _CRUMBS:
+            self._pool.make_room(-available)
+        elif available < self._room <= self._held and not self._writing:
+            self.spill(
+                self._room - available
+            )  # before the tasks beside this one have to wait for it
 
     def spill(self, nbytes: int) -> int:
-        """Write all pieces in memory to the file; return the bytes freed."""
-        with self._flushing:
-            with self._lock:
-                piles, done = list(self._piles), self._done.copy()
-            if not piles or self._dtype.hasobject:
-                return 0
-            self._write(piles, done)
-            written = {id(pile) for pile in piles}
-            freed = sum(pile.elements.nbytes for pile in piles)
-            with self._lock:
-                self._piles = [pile for pile in self._piles if id(pile) not in written]
-                self._index = None
-                self._held -= freed
-            return freed
+        """Write all pieces in memory to the file; return the bytes freed.
 
-    def _write(self, piles: list[_Piled], done: np.ndarray) -> None:
-        piles.sort(key=lambda pile: pile.number)
+        While another thread does so, wait until it has freed `nbytes`.
+        """
+        if self._dtype.hasobject:
+            return 0
+        with self._changed:
+            before = self._held
+            if self._writing:
+                self._changed.wait_for(lambda: not self._writing or before - self._held >= nbytes)
+                return max(0, before - self._held)
+            self._writing = True
+            piles = list(self._piles)
+        try:
+            return sum(self._write(band) for band in _bands(piles))
+        finally:
+            with self._changed:
+                self._writing = False
+                self._changed.notify_all()
+
+    def _write(self, piles: list[_Piled]) -> int:
         targets, owner, starts, stops = _laid_out(piles)
-        left = ~done[targets]
+        left = ~self._done[targets]
         targets, owner, starts, stops = (each[left] for each in (targets, owner, starts, stops))
         sizes = (stops - starts) * self._dtype.itemsize
         if self._file is None:
             self._file = spill.directory().file("pieces")
-
-        def write(stream: Any) -> None:
-            room = bytearray()
-            pieces = zip(owner.tolist(), starts.tolist(), stops.tolist(), strict=True)
-            for place, start, stop in pieces:
-                room += piles[place].elements[start:stop].view(np.uint8).data
-                if len(room) >= _SCRATCH:
-                    spill._write_all(stream, room)
-                    room = bytearray()
-            spill._write_all(stream, room)
-
-        start, _ = spill.directory().append(self._file, write, int(sizes.sum()))
+        places = zip(owner.tolist(), starts.tolist(), stops.tolist(), strict=True)
+        pieces = (
+            piles[place].elements[start:stop].view(np.uint8).data for place, start, stop in places
+        )
+        start, _ = spill.directory().append(
+            self._file, lambda stream: spill.write_buffers(stream, pieces), int(sizes.sum())
+        )
         numbers = np.array([pile.number for pile in piles], np.int64)[owner]
         bounds = start + np.concatenate([[0], np.cumsum(sizes)])
-        with self._lock:
+        with self._changed:
             self._stretches.append(_Stretch(targets, numbers, bounds))
+            return self._forget(piles)
+
+    def _forget(self, piles: Sequence[_Piled]) -> int:
+        gone = {id(pile) for pile in piles}
+        freed = sum(pile.elements.nbytes for pile in self._piles if id(pile) in gone)
+        self._piles = [pile for pile in self._piles if id(pile) not in gone]
+        self._index = None
+        self._held -= freed
+        self._changed.notify_all()
+        return freed
 
     def read(self, target: int) -> list[tuple[int, np.ndarray]]:
         """Return the pieces of one block of the result, with the input blocks they come from."""
-        # what is being written is in neither place for a moment
-        with self._flushing, self._lock:
+        with self._lock:
             if self._index is None:
                 self._index = _Index(self._piles)
             index, stretches = self._index, list(self._stretches)
@@ -340,17 +379,24 @@ class ArrayExchange:
         with self._lock:
             self._left -= not self._done[target]
             self._done[target] = True
-            last = not self._left
-        if last:
+            left = self._left
+        if not left:
             self.close()
+        elif left % max(1, len(self._done) // _SWEEPS) == 0:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Free the pieces in memory of which all are in blocks that stand."""
+        with self._changed:
+            self._forget([pile for pile in self._piles if self._done[pile.targets].all()])
 
     def close(self) -> None:
         """Free the buffers and remove the file; doing so again does nothing."""
-        with self._flushing:
-            with self._lock:
-                self._piles, self._stretches, self._held = [], [], 0
-                self._index = None
-                file, self._file = self._file, None
-            if file is not None:
-                file.remove()
-            self._pool.unregister(self)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._writing)
+            self._piles, self._stretches, self._held = [], [], 0
+            self._index = None
+            file, self._file = self._file, None
+        if file is not None:
+            file.remove()
+        self._pool.unregister(self)

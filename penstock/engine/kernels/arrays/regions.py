@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+
+_PART = 4 << 20
+"""Bytes of a block's pieces that share memory."""
 
 
 class AxisPieces:
@@ -228,8 +231,13 @@ class Cutter:
     def _flat(self, block: np.ndarray) -> np.ndarray:
         return block.reshape(-1, *block.shape[self.joint :]) if self.joint > 1 else block
 
-    def cut(self, number: int, block: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return what input block `number` gives: target blocks, bounds, and the elements."""
+    def cut(
+        self, number: int, block: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield what input block `number` gives: target blocks, bounds, and the elements.
+
+        Each part has memory of its own, so that what is kept longer keeps nothing else.
+        """
         if self._by_input is None:
             self._by_input = [axis.of_input() for axis in self.axes]
         place = _position(number, self.inputs)
@@ -237,22 +245,27 @@ class Cutter:
             order[bounds[at] : bounds[at + 1]]
             for (order, bounds), at in zip(self._by_input, place, strict=True)
         ]
-        targets = np.zeros((), np.int64)
-        counts = np.ones((), np.int64)
+        targets = np.zeros(1, np.int64)
+        counts = np.ones(1, np.int64)
         for axis, run in zip(self.axes, runs, strict=True):
-            targets = targets[..., None] * axis.ntargets + axis.target[run]
-            counts = counts[..., None] * axis.counts[run]
-        bounds = np.concatenate([[0], np.cumsum(counts.ravel())])
-        room = np.empty(int(bounds[-1]), self.dtype)
+            targets = (targets[:, None] * axis.ntargets + axis.target[run]).ravel()
+            counts = (counts[:, None] * axis.counts[run]).ravel()
         block = self._flat(block)
         taken = [
             [axis.taken(piece) for piece in run] for axis, run in zip(self.axes, runs, strict=True)
         ]
-        edges = bounds.tolist()
-        for where, parts in enumerate(itertools.product(*taken)):
-            found = _taken(block, parts)
-            room[edges[where] : edges[where + 1]].reshape(found.shape)[...] = found
-        return targets.ravel(), bounds, room
+        pieces = itertools.product(*taken)
+        ends = np.cumsum(counts)
+        part = (ends - counts) // max(1, _PART // self.dtype.itemsize)
+        firsts = np.flatnonzero(np.diff(part, prepend=-1)).tolist()
+        for first, last in itertools.pairwise([*firsts, len(targets)]):
+            bounds = np.concatenate([[0], np.cumsum(counts[first:last])])
+            room = np.empty(int(bounds[-1]), self.dtype)
+            places = itertools.pairwise(bounds.tolist())
+            for (start, stop), piece in zip(places, pieces, strict=False):
+                found = _taken(block, piece)
+                room[start:stop].reshape(found.shape)[...] = found
+            yield targets[first:last], bounds, room
 
     def join(self, number: int, parts: Sequence[tuple[int, np.ndarray]]) -> np.ndarray:
         """Return block `number` of the result from ``(input block, elements)`` that `cut` gave."""
