@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
+EXTENSIONS := penstock/engine/kernels/_slots.c $(wildcard penstock/io/csv/_*.c)
+
 # How much data `make demo` generates; how many processes run the tests.
 DEMO_SIZE ?= 1.5GB
 WORKERS ?= 2
@@ -27,7 +29,7 @@ $(BIN)/python:
 	  exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed-%: pyproject.toml setup.py penstock/io/csv/_fields.c penstock/io/csv/_numbers.c | $(BIN)/python
+$(VENV)/.installed-%: pyproject.toml setup.py $(EXTENSIONS) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	@touch $@
 
@@ -67,5 +69,5 @@ chaos: $(VENV)/.installed-test ## the slow tests, and those that break things on
 clean: ## remove the environment, caches and built files
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache \
 	  .import_linter_cache .hypothesis
-	rm -f penstock/io/csv/_fields*.so penstock/io/csv/_numbers*.so
+	rm -f $(EXTENSIONS:.c=*.so)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

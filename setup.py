@@ -9,14 +9,18 @@ from setuptools import Extension, setup
 setup(
     ext_modules=[
         Extension(
-            f"penstock.io.csv.{name}",
-            [f"penstock/io/csv/{name}.c"],
+            name,
+            [f"{name.replace('.', '/')}.c"],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             extra_compile_args=["-O3"],
             py_limited_api=True,
             optional=True,
         )
-        for name in ("_fields", "_numbers")
+        for name in (
+            "penstock.engine.kernels._slots",
+            "penstock.io.csv._fields",
+            "penstock.io.csv._numbers",
+        )
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

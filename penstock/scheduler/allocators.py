@@ -28,7 +28,7 @@ from functools import cache
 from typing import Any
 
 _MMAP_THRESHOLD = 1 << 30
-_TRIM_THRESHOLD = 4 << 30
+_TRIM_THRESHOLD = (1 << 31) - 1  # of a C int: more would be cut off and mean 0
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # from malloc.h
 _ARROW_POOL = "ARROW_DEFAULT_MEMORY_POOL"
 

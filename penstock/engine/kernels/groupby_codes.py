@@ -22,8 +22,8 @@ import pyarrow.compute as pc
 from penstock.blocks import single_chunk, to_arrow
 from penstock.engine.kernels.missing import null_mask, raw_values
 from penstock.engine.kernels.packed import distances, packed_sort, run_starts
+from penstock.engine.kernels.slots import number_by_slot
 
-_MOST_SLOTS = 1 << 20
 _SAMPLED = 1 << 12
 _DRAWN = 1 << 14
 _WORD = 63
@@ -116,9 +116,27 @@ def group_codes(
     [0, 1, 0]
     """
     arrays = [plain_values(column) for column in columns]
-    groups = _direct_codes(arrays) or _sorted_codes(arrays, by_key)
-    if groups is not None:
-        return groups
+    return _slot_codes(arrays) or _sorted_codes(arrays, by_key) or _hashed_codes(arrays)
+
+
+def repeated_codes(columns: Sequence[pa.Array]) -> GroupCodes | None:
+    """Number the distinct rows of `columns`, or return None where most rows would be left.
+
+    Whether they would be is told by a sample.
+    """
+    arrays = [plain_values(column) for column in columns]
+    groups = _slot_codes(arrays)
+    if groups is None and not hardly_repeats(columns):
+        groups = _sorted_codes(arrays, by_key=False) or _hashed_codes(arrays)
+    return groups
+
+
+def _slot_codes(arrays: Sequence[pa.Array]) -> GroupCodes | None:
+    found = number_by_slot(arrays)
+    return None if found is None else GroupCodes(*found)
+
+
+def _hashed_codes(arrays: Sequence[pa.Array]) -> GroupCodes:
     codes, n = _factorize(arrays[0])
     for array in arrays[1:]:
         other, m = _factorize(array)
@@ -204,59 +222,6 @@ def one_word(arrays: Sequence[pa.Array]) -> np.ndarray | None:
             words *= span
             words += values
     return words
-
-
-def _direct_codes(arrays: Sequence[pa.Array]) -> GroupCodes | None:
-    """Number rows through a table with a slot for every possible key, when it is small.
-
-    Three keys of a few hundred values take 7 ns a row against 40 by hashing. None when
-    the keys are no integers or spread too widely.
-    """
-    rows = len(arrays[0])
-    if not rows:
-        return None
-    slots: np.ndarray | None = None
-    size = 1
-    most = min(_MOST_SLOTS, max(1024, rows // 4))
-    for array in arrays:
-        values, span = _offsets(array, most)
-        if values is None or size * span > most:
-            return None
-        slots = values if slots is None else slots * np.int32(span) + values
-        size *= span
-    assert slots is not None
-    first = np.full(size, rows, np.int64)
-    first[slots[::-1]] = np.arange(rows - 1, -1, -1)  # of equal slots the last assignment stays
-    used = np.flatnonzero(first < rows)
-    used = used[np.argsort(first[used])]
-    numbers = np.empty(size, np.int64)
-    numbers[used] = np.arange(len(used))
-    return GroupCodes(first[used], lambda: numbers.take(slots))
-
-
-def _offsets(array: pa.Array, most: int) -> tuple[np.ndarray | None, int]:
-    """Return how far each value is above the least (missing: beyond the greatest), and the span."""
-    kind = array.type
-    if pa.types.is_boolean(kind):
-        array = array.cast(pa.int8())
-    elif not pa.types.is_integer(kind):
-        return None, 0
-    bounds = pc.min_max(array)
-    least, greatest = bounds["min"].as_py(), bounds["max"].as_py()
-    if least is None:
-        return np.zeros(len(array), np.int32), 1
-    span = greatest - least + 1
-    if span > most:
-        return None, 0
-    data = raw_values(array)
-    if data.dtype.itemsize < 4:  # the span may not fit the type
-        data = data.astype(np.int32)
-    with np.errstate(over="ignore"):  # what lies under missing values
-        values = (data - data.dtype.type(least)).astype(np.int32)
-    if array.null_count == 0:
-        return values, span
-    values[null_mask(array)] = span
-    return values, span + 1
 
 
 def first_rows(codes: np.ndarray, n: int) -> np.ndarray:

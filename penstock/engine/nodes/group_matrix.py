@@ -18,7 +18,7 @@ from penstock.engine.kernels.aggregate.comoments import (
     matrices,
 )
 from penstock.engine.kernels.aggregate.grouping import KeyedGroups
-from penstock.engine.kernels.groupby_codes import drop_missing_keys
+from penstock.engine.kernels.groupby_codes import drop_missing_keys, group_codes
 from penstock.engine.kernels.sort import sort_table
 from penstock.engine.nodes.costs import hashing_factor
 from penstock.engine.nodes.partitioners import RangePartitioner
@@ -115,7 +115,7 @@ def _partial(node: GroupMatrix, table: pa.Table) -> pa.Table:
     if node.dropna:
         table = drop_missing_keys(table, node.keys)
     made = partial_aggregate(table, list(node.keys), node._specs(), dropna=False)
-    groups = KeyedGroups([table.column(key) for key in node.keys])
+    groups = KeyedGroups(group_codes([table.column(key) for key in node.keys]))
     names = [name for name, _ in node.columns]
     for name, array in block_comoments(table, names, groups).items():
         made = made.append_column(name, array)
@@ -132,7 +132,7 @@ def _finish(node: GroupMatrix, pieces: list[pa.Table]) -> pa.Table:
     keys, specs, count = list(node.keys), node._specs(), len(node.columns)
     simple = table.select([name for name in table.column_names if not is_comoment(name)])
     done = finalize(combine(simple, keys, specs), keys, specs)
-    groups = KeyedGroups([table.column(key) for key in keys])
+    groups = KeyedGroups(group_codes([table.column(key) for key in keys]))
     merged = combine_comoments(table, count, groups)
     values = matrices(merged, count, groups.ngroups, node.function, node.min_periods)
     place = "__place__"

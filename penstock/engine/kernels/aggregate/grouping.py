@@ -22,16 +22,14 @@ them): they agree to about 1e-16 times the number of rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from penstock.engine.kernels.groupby_codes import group_codes
 from penstock.engine.kernels.sort import stable_order
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from penstock.engine.kernels.groupby_codes import GroupCodes
 
 
 class Groups(Protocol):
@@ -62,12 +60,9 @@ class Groups(Protocol):
 
 
 class KeyedGroups:
-    """Rows grouped by codes that count up in order of first appearance, or `by_key`."""
+    """Rows grouped by codes."""
 
-    def __init__(
-        self, columns: Sequence[pa.Array | pa.ChunkedArray], *, by_key: bool = False
-    ) -> None:
-        grouping = group_codes(columns, by_key=by_key)
+    def __init__(self, grouping: GroupCodes) -> None:
         self.codes = grouping.codes.astype(np.intp, copy=False)
         self.first = grouping.first
         self.ngroups = grouping.ngroups

@@ -98,7 +98,7 @@ def grouped(
     groups: Groups
     if keys:
         columns = [single_chunk(table[key]) for key in keys]
-        keyed = KeyedGroups(columns)
+        keyed = KeyedGroups(group_codes(columns))
         indices = to_arrow(keyed.first)
         key_columns = [column.take(indices) for column in columns]
         groups = keyed

@@ -24,7 +24,7 @@ from penstock.engine.kernels.aggregate.spec import (
     split_partial_name,
 )
 from penstock.engine.kernels.aggregate.values import take_optional
-from penstock.engine.kernels.groupby_codes import drop_missing_keys, hardly_repeats
+from penstock.engine.kernels.groupby_codes import drop_missing_keys, group_codes, repeated_codes
 from penstock.errors import column_not_found
 
 Wanted = dict[tuple[str | None, str], None]
@@ -97,11 +97,7 @@ def partial(
     for key in keys:
         named(table.schema, key)
     key_arrays = [single_chunk(table[key]) for key in keys]
-    groups: Groups
-    if where_it_pays and keys and hardly_repeats(key_arrays):
-        groups, key_columns = LoneRows(table.num_rows), key_arrays
-    else:
-        groups, key_columns = _group(key_arrays, table.num_rows)
+    groups, key_columns = _group(key_arrays, table.num_rows, where_it_pays=where_it_pays)
     names = dict.fromkeys(column for column, _ in wanted if column is not None)
     columns = {name: single_chunk(table[name]) for name in names}
     made: dict[tuple[str | None, str], pa.Array] = {}
@@ -184,11 +180,14 @@ def combine(
 
 
 def _group(
-    columns: list[pa.Array], nrows: int, *, by_key: bool = False
+    columns: list[pa.Array], nrows: int, *, by_key: bool = False, where_it_pays: bool = False
 ) -> tuple[Groups, list[pa.Array]]:
     """Return the groups of `nrows` rows by key `columns`, and their keys."""
     if not columns:
         return WholeGroup(nrows), []
-    groups = KeyedGroups(columns, by_key=by_key)
+    grouping = repeated_codes(columns) if where_it_pays else group_codes(columns, by_key=by_key)
+    if grouping is None:
+        return LoneRows(nrows), columns
+    groups = KeyedGroups(grouping)
     indices = to_arrow(groups.first)
     return groups, [column.take(indices) for column in columns]
