@@ -17,6 +17,9 @@ Large blocks come from the heaps too instead of being mapped one by one: a block
 that is freed serves the next one without page faults. Converting 1 GB of CSV
 under 480 MB takes 1.5 s of system time with a mapping for each block over 4 MB
 and 0.7 s so. What the heaps keep goes back when memory runs short, by `trim`.
+Where there is little memory at all, what they keep meanwhile would be a large
+part of it, and large blocks are mapped (`map_large_blocks`): sorting skewed rows
+under 250 MB then peaks at 222 MB instead of 240.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ import sys
 from functools import cache
 from typing import Any
 
-_MMAP_THRESHOLD = 1 << 30
+_MMAP_THRESHOLD, _SMALL_MMAP_THRESHOLD = 1 << 30, 1 << 20
 _TRIM_THRESHOLD = (1 << 31) - 1  # of a C int: more would be cut off and mean 0
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # from malloc.h
 _ARROW_POOL = "ARROW_DEFAULT_MEMORY_POOL"
@@ -53,7 +56,7 @@ def set_up() -> None:
     libc = _libc()
     if libc is None:
         return
-    if not any(name.startswith("MALLOC_") for name in os.environ):
+    if not _chosen_by_user():
         libc.mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD)
         libc.mallopt(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD)
         # Each arena keeps free memory of its own.
@@ -65,6 +68,17 @@ def set_up() -> None:
         os.environ[_ARROW_POOL] = "system"  # read when pyarrow is imported
     else:
         pyarrow.set_memory_pool(pyarrow.system_memory_pool())
+
+
+def map_large_blocks(wanted: bool) -> None:
+    """Map blocks over 1 MiB one by one, each of which goes back as soon as it is freed, or not."""
+    libc = _libc()
+    if libc is not None and not _chosen_by_user():
+        libc.mallopt(_M_MMAP_THRESHOLD, _SMALL_MMAP_THRESHOLD if wanted else _MMAP_THRESHOLD)
+
+
+def _chosen_by_user() -> bool:
+    return any(name.startswith("MALLOC_") for name in os.environ)
 
 
 class _MallocInfo(ctypes.Structure):
@@ -103,7 +117,9 @@ def trim() -> None:
     """Give memory that is free but kept by the allocators back."""
     pyarrow = sys.modules.get("pyarrow")
     if pyarrow is not None:
-        pyarrow.default_memory_pool().release_unused()
+        # Imported before Penstock, Arrow goes on using another one for its own work.
+        for name in pyarrow.supported_memory_backends():
+            getattr(pyarrow, f"{name}_memory_pool")().release_unused()
     libc = _libc()
     if libc is not None:
         libc.malloc_trim(0)

@@ -46,6 +46,8 @@ _USUAL_BASELINE = 130 << 20
 _SAMPLE_SECONDS = 0.005
 _TRIM_SECONDS = 0.25
 _URGENT_SECONDS = 0.03  # between two trims while resident memory is in the headroom
+_LITTLE = 300 << 20
+"""Under a limit below this, allocators give large blocks back at once."""
 _CONTAINER_SECONDS = 0.1
 _SLACK = 8 << 20
 """Bytes that resident memory may run ahead of the account before anything is done."""
@@ -133,6 +135,7 @@ class MemoryPool:
         self._holders: list[weakref.ref[Any]] = []
         self._sampled_at = self._trimmed_at = self._container_at = 0.0
         self._lacking = 0
+        self._overrun_left = 0  # by the last trim
         self._local = threading.local()
         self.overrun = 0
         self.rss = limits.resident_bytes()
@@ -296,12 +299,28 @@ class MemoryPool:
     @contextlib.contextmanager
     def running(self, claim: Reservation | None) -> Iterator[None]:
         """Make `claim` the one that `handed_over` shrinks in this thread."""
-        before = getattr(self._local, "claim", None)
-        self._local.claim = claim
+        local = self._local
+        before, kept = getattr(local, "claim", None), getattr(local, "kept", None)
+        local.claim, local.kept = claim, []
         try:
             yield
         finally:
-            self._local.claim = before
+            self.task_ended()
+            local.claim, local.kept = before, kept
+
+    def keep_for_task(self, claim: Reservation) -> None:
+        """Release `claim` only when the task that this thread runs has ended."""
+        kept = getattr(self._local, "kept", None)
+        if kept is None:  # no task runs
+            claim.release()
+        else:
+            kept.append(claim)
+
+    def task_ended(self) -> None:
+        """Release what was kept for the task that this thread ran."""
+        for claim in self._local.kept:
+            claim.release()
+        self._local.kept.clear()
 
     def handed_over(self, nbytes: int) -> None:
         """Tell that a holder now has `nbytes` that this thread's task had reserved."""
@@ -384,11 +403,14 @@ class MemoryPool:
         overrun = self._measure()
         # Trimming costs page faults later: not while there is plenty of room.
         tight = overrun > 0 and self.available < self.budget // 4
-        pause = _URGENT_SECONDS if self.rss > self.limit - self.headroom else _TRIM_SECONDS
+        left = self.limit - self.rss
+        pause = _URGENT_SECONDS if left < self.headroom else _TRIM_SECONDS
+        if left < self.headroom // 2 and overrun > self._overrun_left + _SLACK:
+            pause = 0.0
         if (trim and overrun > 0) or (tight and now - self._trimmed_at > pause):
             self._trimmed_at = now
             allocators.trim()
-            overrun = self._measure()
+            self._overrun_left = overrun = self._measure()
         return overrun
 
     def excess(self) -> int:
@@ -422,6 +444,7 @@ class MemoryPool:
         with self._lock:
             if not self.runs:
                 self.rebase()
+                allocators.map_large_blocks(self.limit < _LITTLE)
             self.runs += 1
 
     def run_ends(self) -> None:

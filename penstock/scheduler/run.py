@@ -153,9 +153,9 @@ class _Running:
     def __enter__(self) -> Run:
         executor = make_executor(self._scheduler, self._num_workers)
         pool = self._pool = current_pool()
-        pool.run_begins()
         self._override = pool.override(self._limit)
         self._override.__enter__()
+        pool.run_begins()
         self._blas = OneBlasThread(self._num_workers > 1 and self._scheduler != "sync")
         self._blas.__enter__()
         try:
@@ -189,7 +189,9 @@ def _clear_frames(error: BaseException | None) -> None:
     """Let go of the blocks in the frames of an error that says that there is no room."""
     import traceback
 
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
     gc.collect()  # errors that were put up with on the way hold frames in circles

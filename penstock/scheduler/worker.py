@@ -195,6 +195,8 @@ class Batch:
                     raise TypeError(f"{stage.name} must give a tuple of {outputs} values")
                 results.append([self._keep(value) for value in result])
             del result
+            if self.claim is not None:
+                self._pool.task_ended()
 
     def _fetch(self, handle: Handle) -> Any:
         restored = not handle.resident

@@ -109,17 +109,31 @@ def test_waiting_blocks_can_be_evicted() -> None:
 
 def test_a_partition_that_cannot_fit_is_refused() -> None:
     refused = pytest.raises(MemoryLimitError, match="test needs")
-    with opened() as state, refused, state.room_beyond(current_pool().budget + 1, 0):
+    with opened() as state, refused, state.room_beyond(current_pool().budget + 1, 0, 0):
         pass
 
 
 def test_room_beyond_the_claim_is_accounted_for() -> None:
     before = current_pool().reserved
     with opened() as state:
-        with state.room_beyond(1_000_000, 400_000):
+        with state.room_beyond(1_000_000, 400_000, 300_000):
             assert current_pool().reserved == before + 600_000
-        with state.room_beyond(1000, 400_000):
+        assert current_pool().reserved == before
+        with state.room_beyond(1000, 400_000, 0):
             assert current_pool().reserved == before
+
+
+def test_room_for_the_steps_after_a_gather_is_kept_until_the_task_ends() -> None:
+    pool = current_pool()
+    before = pool.reserved
+    with opened() as state, pool.running(None):
+        with state.room_beyond(1_000_000, 400_000, 300_000):
+            assert pool.reserved == before + 600_000
+        assert pool.reserved == before + 300_000
+        with pytest.raises(KeyError), state.room_beyond(1_000_000, 400_000, 300_000):
+            raise KeyError
+        assert pool.reserved == before + 300_000
+    assert pool.reserved == before
 
 
 def test_closed_exchanges_take_nothing() -> None:

@@ -29,7 +29,8 @@ class BaseChecks:
 
     def _sql(self, query: str) -> Any:
         """Run a query over {out} and {data sets}; return its only row."""
-        names = {name: f"'{self._data.folder / name}/*.parquet'" for name in _DATA}
+        read = [name for name in _DATA if f"{{{name}}}" in query]
+        names = {name: f"'{self._data.path(name)}/*.parquet'" for name in read}
         names["out"] = f"'{self._folder}/out/**/*.parquet'"
         with duckdb.connect() as connection:
             connection.execute("set threads = 2")

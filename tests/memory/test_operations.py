@@ -212,9 +212,12 @@ def test_an_operation_stays_under_the_limit_and_is_right(
     assert left == []
 
 
-# What a consumer does with the blocks it is given is no stage's.
+# What a consumer does with the blocks it is given is no stage's; what is refused has none.
+NO_STAGE = ("iter_blocks", "too_large")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "iter_blocks"])
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name not in NO_STAGE])
 def test_no_stage_takes_more_than_was_reserved_and_the_headroom(
     run: Callable[..., Outcome], name: str
 ):

@@ -133,7 +133,7 @@ def test_memory_in_no_account_makes_the_budget_smaller(pool):
     with pool.reserve("the array", array.nbytes):
         assert pool.sample(force=True) < 10 * MB
     del array
-    assert pool.sample(force=True) < 10 * MB
+    assert pool.sample(force=True, trim=True) < 10 * MB
     assert pool.peak_rss <= limits.peak_resident_bytes() + MB
 
 
@@ -186,3 +186,19 @@ def test_what_the_machine_allows_is_sensible():
     assert 0 < limits.resident_bytes() <= limits.peak_resident_bytes()
     assert limits.resident_bytes() < limits.allowed_bytes() <= limits.physical_bytes()
     assert limits.available_cpus() >= 1
+
+
+def test_a_claim_is_kept_until_the_task_ends(pool):
+    with pool.reserve("the task", 10 * MB) as own, pool.running(own):
+        pool.keep_for_task(pool.reserve("its large block", 5 * MB))
+        assert pool.reserved == 15 * MB
+        with pool.reserve("a task within", MB) as inner, pool.running(inner):
+            pool.keep_for_task(pool.reserve("another block", 2 * MB))
+            assert pool.reserved == 18 * MB
+        assert pool.reserved == 15 * MB
+        pool.task_ended()
+        assert pool.reserved == 10 * MB
+        pool.keep_for_task(pool.reserve("a block of the next task", 3 * MB))
+    assert pool.reserved == 0
+    pool.keep_for_task(pool.reserve("nobody's block", MB))
+    assert pool.reserved == 0

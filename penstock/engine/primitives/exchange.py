@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _SMALL = 8 << 20
 # A gather task holds a partition, and at its peak a joined and an ordered copy of it.
 GATHER_COPIES = 3
+# What the steps after it take per byte of its block, itself included; writing takes most.
+_LATER = 2.5
 # Slots without rows cost next to nothing, and text may take several times what was estimated.
 _SPARE = 2
 _MOST_PARTITIONS = 1024
@@ -164,5 +166,6 @@ class _Gather:
     def __call__(self, slot: int, planned: int) -> Any:
         copies = self.copies + 1  # and the result
         real = self.state.nbytes(slot)
-        with self.state.room_beyond(int(real * copies), int(self.expected * copies)):
+        later = int((real - self.expected) * min(copies, _LATER))
+        with self.state.room_beyond(int(real * copies), int(self.expected * copies), later):
             return self.function(*self.state.take(slot))

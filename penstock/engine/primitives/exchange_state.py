@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -285,9 +285,7 @@ class Exchange:
         seen, expected = 0, int(store.rows[number])
         with self._room(min(_CUT_WORKSPACE, sizes[largest])):
             for index, table in enumerate(store.iter(number)):
-                piece = min(pieces - 1, seen * pieces // max(1, expected))
-                offsets = np.zeros(pieces + 1, np.int64)
-                offsets[piece + 1 :] = table.num_rows
+                offsets = _cuts(seen, table.num_rows, pieces, expected)
                 seen += table.num_rows
                 self._append([finer], 0, index, table, offsets)
             store.free(number)
@@ -315,10 +313,9 @@ class Exchange:
         with self._room(min(_CUT_WORKSPACE, portion.nbytes)):
             for index, table in enumerate(store.iter(partition)):
                 rows, (_, low, high, end) = around.split(table)
-                piece = min(pieces - 1, seen * pieces // expected)
                 # partition 0 is before the key, the last after it, those between have its rows
-                offsets = np.full(pieces + 3, low)
-                offsets[0], offsets[piece + 2 :], offsets[-1] = 0, high, end
+                inside = low + _cuts(seen, high - low, pieces, expected)
+                offsets = np.concatenate(([0], inside, [end]))
                 seen += table.num_rows
                 self._append([finer], 0, index, rows, offsets)
             store.free(partition)
@@ -373,8 +370,10 @@ class Exchange:
             store.free(partition)
 
     @contextmanager
-    def room_beyond(self, need: int, claimed: int) -> Iterator[None]:
+    def room_beyond(self, need: int, claimed: int, later: int) -> Iterator[None]:
         """Claim what a gather task needs beyond what was claimed for it.
+
+        Of that, `later` bytes stay claimed until the task ends, for what it does with its block.
 
         Raises
         ------
@@ -387,13 +386,16 @@ class Exchange:
             return
         pool = current_pool()
         claim = pool.try_reserve(self.name, beyond)
-        if claim is not None:
-            with claim:
-                yield
-            return
         # one at a time: tasks that wait here have claims, but nothing in memory
-        with self._alone, self._room(beyond, need, patience=_PATIENCE):
-            yield
+        with self._alone if claim is None else nullcontext():
+            claim = claim or self._room(beyond, need, patience=_PATIENCE)
+            try:
+                yield
+            except BaseException:
+                claim.release()
+                raise
+            claim.shrink(beyond - later)
+            pool.keep_for_task(claim)
 
     def _room(self, nbytes: int, need: int = 0, *, patience: float = 0.0) -> Reservation:
         """Return a claim on `nbytes` for work that is under way, others spilled for it."""
@@ -426,3 +428,15 @@ def _pieces(table: pa.Table) -> list[pa.Table]:
     if all(column.num_chunks <= 1 for column in table.columns):
         return [table]
     return [pa.Table.from_batches([batch]) for batch in table.to_batches()]
+
+
+def _cuts(seen: int, rows: int, pieces: int, expected: int) -> np.ndarray:
+    """Return where a table is cut so that `expected` rows make `pieces` of about one size.
+
+    Parameters
+    ----------
+    seen, rows : int
+        Rows of the tables before it, and of this one.
+    """
+    ends = np.arange(1, pieces) * expected // pieces - seen
+    return np.concatenate(([0], ends.clip(0, rows), [rows]))
