@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pytest
 
 from penstock.engine.nodes.partitioners import HashPartitioner, RangePartitioner
@@ -21,9 +22,11 @@ RANGES = RangePartitioner(("x",), (True,))
 
 
 @contextmanager
-def opened(partitioner: object = RANGES, **sizes: int) -> Iterator[Exchange]:
+def opened(
+    partitioner: object = RANGES, *, divisible: bool = False, **sizes: int
+) -> Iterator[Exchange]:
     given = {"wanted": 4, "slots": 8, "prescribed": False, "partition": 4096, "pending": 4096}
-    state = Exchange("test", [partitioner], Sizes(**{**given, **sizes}), divisible=[False])
+    state = Exchange("test", [partitioner], Sizes(**{**given, **sizes}), divisible=[divisible])
     try:
         yield state
     finally:
@@ -87,6 +90,32 @@ def test_one_value_cannot_be_cut() -> None:
             state.add(0, index, block(np.zeros(1000)))
         assert state.plan() == 1
         assert len(taken(state)[0]) == 10_000
+
+
+@pytest.mark.parametrize("rows", [10, 1000, 10_000])
+def test_rows_of_one_value_are_cut_evenly_and_in_order_however_they_came(rows: int) -> None:
+    values = np.zeros(10_000)
+    values[::5] = np.random.default_rng(0).permutation(2000) - 1000  # 0 is one of them
+    tables = [
+        pa.table({"x": values[start : start + rows], "row": np.arange(start, start + rows)})
+        for start in range(0, len(values), rows)
+    ]
+    with opened(divisible=True, wanted=20, slots=60, partition=8192) as state:
+        for index, table in enumerate(tables):
+            state.add(0, index, table)
+        assert 20 <= state.plan() <= 60
+        parts = []
+        for slot in range(state.sizes.slots):
+            (pieces,) = state.take(slot)
+            parts.append(pa.concat_tables(pieces))
+    assert max(part.nbytes for part in parts) < 2 * 8192
+    together = pa.concat_tables(parts)
+    zeros = together.filter(pa.compute.equal(together["x"], 0.0))["row"].to_pylist()
+    assert zeros == sorted(zeros)
+    assert len(zeros) == 8001
+    assert sorted(together["row"].to_pylist()) == list(range(10_000))
+    ends = [part["x"].to_numpy().max() for part in parts if part.num_rows]
+    assert ends == sorted(ends)
 
 
 def test_as_many_partitions_as_are_prescribed() -> None:
