@@ -296,9 +296,10 @@ class Run:
         pool.sample(force=True, trim=True)
         claim = pool.try_reserve(name, need)
         if claim is None and not pool.reserved:
-            # What the allocators keep though it is free serves this task.
+            # What the allocators keep though it is free serves this task, and part of the headroom
+            # is meant for what is in no account.
             used = min(pool.rss, pool.baseline + pool.held + pool.excess())
-            if used + need <= pool.limit - pool.headroom:
+            if used + need <= pool.limit - pool.headroom // 2:
                 claim = pool.force_reserve(name, need)
         return claim
 
