@@ -286,9 +286,8 @@ class ArrayExchange:
         if available < 0 and self._held >= _CRUMBS:
             self._pool.make_room(-available)
         elif available < self._room <= self._held and not self._writing:
-            self.spill(
-                self._room - available
-            )  # before the tasks beside this one have to wait for it
+            # before the tasks beside this one have to wait for it
+            self.spill(self._room - available)
 
     def spill(self, nbytes: int) -> int:
         """Write all pieces in memory to the file; return the bytes freed.
