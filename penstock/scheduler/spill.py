@@ -116,7 +116,12 @@ class SpillDirectory:
         return file
 
     def append(
-        self, file: SpillFile, write: Callable[[FileIO], None], estimate: int = 0
+        self,
+        file: SpillFile,
+        write: Callable[[FileIO], None],
+        estimate: int = 0,
+        *,
+        opener: Callable[[str, int], int] | None = None,
     ) -> tuple[int, int]:
         """Let `write` append to `file`; return where the new bytes start and end.
 
@@ -126,7 +131,7 @@ class SpillDirectory:
             raise self._full(estimate, f"spill_limit is {format_bytes(self.limit)}")
         start = file.nbytes
         try:
-            with open(file.path, "ab", buffering=0) as stream:
+            with open(file.path, "ab", buffering=0, opener=opener) as stream:
                 write(stream)
                 end = stream.seek(0, os.SEEK_END)
             if self.limit is not None and self.used + end - start > self.limit:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 
 import numpy as np
 import pytest
 
 from penstock.engine.primitives import array_exchange
 from penstock.engine.primitives.array_exchange import ArrayExchange
-from penstock.scheduler import spill
+from penstock.engine.primitives.pieces_file import PiecesFile
+from penstock.scheduler import direct_io, spill
 
 TARGETS = 8
 ELEMENTS = 512
+BLOCK = 8 * ELEMENTS * 8
 
 
-@pytest.fixture
-def exchange(monkeypatch):
+@pytest.fixture(params=["through the page cache", "past it"])
+def exchange(monkeypatch, request):
+    direct = request.param == "past it"
+    if direct and not direct_io.possible(str(spill.default_parent())):
+        pytest.skip("the file system cannot do it")
+    monkeypatch.setattr(direct_io, "pays", lambda nbytes, memory_limit: direct)
     monkeypatch.setattr(array_exchange, "_BAND", 8 << 10)
-    made = ArrayExchange("rechunk", TARGETS)
+    made = ArrayExchange("rechunk", TARGETS, BLOCK)
     yield made
     made.close()
 
@@ -34,6 +42,27 @@ def append(exchange, number):
         bounds = np.arange(len(targets) + 1) * ELEMENTS
         elements = np.concatenate([values(number, target) for target in targets])
         exchange.append(number, targets, bounds, elements)
+
+
+def before_writing(monkeypatch, function):
+    """Call `function` when the file is open, before anything is written to it."""
+    write = PiecesFile.write
+
+    def after(pieces):
+        function()
+        yield from pieces
+
+    def write_after(self, targets, numbers, sizes, pieces):
+        return write(self, targets, numbers, sizes, after(pieces))
+
+    monkeypatch.setattr(PiecesFile, "write", write_after)
+
+
+def until(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
 
 
 def check(exchange, target, numbers):
@@ -73,14 +102,13 @@ def test_what_was_gathered_is_freed_and_not_written(exchange):
 def test_reading_and_appending_go_on_while_pieces_are_written(exchange, monkeypatch):
     for number in range(4):
         append(exchange, number)
-    inside, go_on, write = threading.Event(), threading.Event(), spill.write_buffers
+    inside, go_on = threading.Event(), threading.Event()
 
-    def slow(stream, buffers):
+    def slow():
         inside.set()
         assert go_on.wait(20)
-        write(stream, buffers)
 
-    monkeypatch.setattr(spill, "write_buffers", slow)
+    before_writing(monkeypatch, slow)
     writer = threading.Thread(target=exchange.spill, args=(1,))
     writer.start()
     assert inside.wait(20)
@@ -97,17 +125,16 @@ def test_reading_and_appending_go_on_while_pieces_are_written(exchange, monkeypa
 def test_who_needs_little_waits_for_one_band_of_another_thread(exchange, monkeypatch):
     for number in range(4):
         append(exchange, number)
-    first, go_on, write = threading.Event(), threading.Event(), spill.write_buffers
+    first, go_on = threading.Event(), threading.Event()
     bands = []
 
-    def slow(stream, buffers):
-        bands.append(stream)
+    def slow():
+        bands.append(exchange.held_bytes)
         if len(bands) > 1:
             first.set()
             assert go_on.wait(20)
-        write(stream, buffers)
 
-    monkeypatch.setattr(spill, "write_buffers", slow)
+    before_writing(monkeypatch, slow)
     whole = exchange.held_bytes
     writer = threading.Thread(target=exchange.spill, args=(whole,))
     writer.start()
@@ -124,7 +151,7 @@ def test_who_needs_little_waits_for_one_band_of_another_thread(exchange, monkeyp
 
 
 def test_a_worker_writes_before_room_is_short(monkeypatch):
-    exchange = ArrayExchange("rechunk", TARGETS, room=2 * TARGETS * ELEMENTS * 8)
+    exchange = ArrayExchange("rechunk", TARGETS, BLOCK, room=2 * TARGETS * ELEMENTS * 8)
     available = iter([1 << 30] * 3 + [1 << 10] * 9)
     monkeypatch.setattr(type(exchange._pool), "available", property(lambda pool: next(available)))
     try:
@@ -139,11 +166,11 @@ def test_a_worker_writes_before_room_is_short(monkeypatch):
 def test_a_full_disk_loses_nothing(exchange, monkeypatch):
     append(exchange, 0)
 
-    def full(stream, buffers):
+    def full():
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(spill, "write_buffers", full)
+        before_writing(patch, full)
         with pytest.raises(spill.SpillError, match="No space left"):
             exchange.spill(1)
     assert exchange.held_bytes == TARGETS * ELEMENTS * 8
@@ -152,3 +179,45 @@ def test_a_full_disk_loses_nothing(exchange, monkeypatch):
     exchange.spill(1)
     for target in range(TARGETS):
         check(exchange, target, range(1))
+
+
+def test_pieces_written_after_the_read_ahead_are_found(exchange):
+    for number in range(3):
+        append(exchange, number)
+    exchange.spill(1)
+    check(exchange, 0, range(3))
+    if exchange._file.direct:
+        until(lambda: exchange.held_bytes)
+    append(exchange, 3)
+    exchange.spill(1 << 40)
+    append(exchange, 4)
+    for target in range(1, TARGETS):
+        check(exchange, target, range(5))
+
+
+def test_what_was_read_ahead_goes_first(exchange):
+    append(exchange, 0)
+    exchange.spill(1)
+    check(exchange, 0, range(1))
+    if not exchange._file.direct:
+        assert exchange._ahead is None
+        return
+    append(exchange, 1)
+    until(lambda: exchange._ahead.held_bytes)
+    written = spill.directory().written
+    assert exchange.spill(1) % BLOCK == 0
+    assert spill.directory().written == written
+    for target in range(1, TARGETS):
+        check(exchange, target, range(2))
+
+
+@pytest.mark.parametrize("left", [0, 5000])
+def test_a_damaged_file_is_an_error(exchange, left):
+    append(exchange, 0)
+    exchange.spill(1)
+    os.truncate(exchange._file._file.path, left)
+    with pytest.raises(spill.SpillError, match="of rechunk back: it ends too early"):
+        exchange.read(TARGETS - 1)
+    os.unlink(exchange._file._file.path)
+    with pytest.raises(spill.SpillError, match="No such file"):
+        exchange.read(TARGETS - 1)

@@ -9,21 +9,19 @@ result, so that a gather task reads a few long stretches, each of which follows 
 from __future__ import annotations
 
 import itertools
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from penstock.engine.primitives.blockwise import blockwise
 from penstock.engine.primitives.lowering import Blocks, Lowering, add_stage
-from penstock.scheduler import current_pool, spill
+from penstock.engine.primitives.pieces_file import PiecesFile, Stretch
+from penstock.engine.primitives.read_ahead import ReadAhead
+from penstock.scheduler import current_pool, direct_io
 from penstock.scheduler.graph import TaskMemory
-
-if TYPE_CHECKING:
-    from penstock.scheduler.spill import SpillFile
 
 _CRUMBS = 1 << 20
 """Less than this in memory is not worth a flush."""
@@ -33,6 +31,10 @@ _BAND = 64 << 20
 """Bytes of neighbouring pieces that are freed as soon as they are written."""
 _SWEEPS = 64
 """How often what was gathered is freed."""
+
+
+_Found = tuple[int, list[tuple[int, np.ndarray]]]
+"""How many stretches were looked at, and the pieces in them."""
 
 
 class Cuts(Protocol):
@@ -102,7 +104,9 @@ def exchange_arrays(
     nbytes : int
         Bytes of the largest of them.
     """
-    state = ArrayExchange(name, count, lowering.exchange_bytes, _TASKS * blocks.nbytes)
+    state = ArrayExchange(
+        name, count, nbytes, most=lowering.exchange_bytes, room=_TASKS * blocks.nbytes
+    )
     lowering.resources.append(state)
     scatter = blockwise(
         lowering,
@@ -215,17 +219,6 @@ def _bands(piles: list[_Piled]) -> Iterator[list[_Piled]]:
         yield band
 
 
-class _Stretch:
-    """What one flush wrote, ordered by target."""
-
-    __slots__ = ("bounds", "numbers", "targets")
-
-    def __init__(self, targets: np.ndarray, numbers: np.ndarray, bounds: np.ndarray) -> None:
-        self.targets = targets
-        self.numbers = numbers
-        self.bounds = bounds
-
-
 class ArrayExchange:
     """The spillable buffers of one exchange of arrays.
 
@@ -235,20 +228,26 @@ class ArrayExchange:
         Of the operation.
     count : int
         Blocks of the result.
+    nbytes : int
+        Bytes of the largest of them.
     most : int or None
         Bytes to hold in memory at most; None leaves it to the pool.
     room : int
         Bytes that should stay available to the tasks beside a flush.
     """
 
-    def __init__(self, name: str, count: int, most: int | None = None, room: int = 0) -> None:
+    def __init__(
+        self, name: str, count: int, nbytes: int, *, most: int | None = None, room: int = 0
+    ) -> None:
         self.name = name
+        self._nbytes = nbytes
         self._most = most
         self._room = room
         self._piles: list[_Piled] = []
-        self._stretches: list[_Stretch] = []
+        self._stretches: list[Stretch] = []
         self._index: _Index | None = None
-        self._file: SpillFile | None = None
+        self._file: PiecesFile | None = None
+        self._ahead: ReadAhead[_Found] | None = None
         self._dtype = np.dtype("u1")
         self._held = 0
         self._done = np.zeros(count, bool)
@@ -262,7 +261,8 @@ class ArrayExchange:
     @property
     def held_bytes(self) -> int:
         """Bytes of the pieces in memory."""
-        return self._held
+        ahead = self._ahead
+        return self._held + (0 if ahead is None else ahead.held_bytes)
 
     @property
     def next_use(self) -> float:
@@ -290,21 +290,25 @@ class ArrayExchange:
             self.spill(self._room - available)
 
     def spill(self, nbytes: int) -> int:
-        """Write all pieces in memory to the file; return the bytes freed.
+        """Forget what was read ahead, or write all pieces in memory; return the bytes freed.
 
-        While another thread does so, wait until it has freed `nbytes`.
+        While another thread writes, wait until it has freed `nbytes`.
         """
         if self._dtype.hasobject:
             return 0
+        ahead = self._ahead
+        dropped = 0 if ahead is None else ahead.drop()
+        if dropped >= nbytes:
+            return dropped
         with self._changed:
-            before = self._held
+            before = self._held + dropped
             if self._writing:
                 self._changed.wait_for(lambda: not self._writing or before - self._held >= nbytes)
                 return max(0, before - self._held)
             self._writing = True
             piles = list(self._piles)
         try:
-            return sum(self._write(band) for band in _bands(piles))
+            return dropped + sum(self._write(band) for band in _bands(piles))
         finally:
             with self._changed:
                 self._writing = False
@@ -316,18 +320,16 @@ class ArrayExchange:
         targets, owner, starts, stops = (each[left] for each in (targets, owner, starts, stops))
         sizes = (stops - starts) * self._dtype.itemsize
         if self._file is None:
-            self._file = spill.directory().file("pieces")
+            whole = self._nbytes * len(self._done)
+            self._file = PiecesFile(self.name, direct=direct_io.pays(whole, self._pool.limit))
         places = zip(owner.tolist(), starts.tolist(), stops.tolist(), strict=True)
         pieces = (
             piles[place].elements[start:stop].view(np.uint8).data for place, start, stop in places
         )
-        start, _ = spill.directory().append(
-            self._file, lambda stream: spill.write_buffers(stream, pieces), int(sizes.sum())
-        )
         numbers = np.array([pile.number for pile in piles], np.int64)[owner]
-        bounds = start + np.concatenate([[0], np.cumsum(sizes)])
+        stretch = self._file.write(targets, numbers, sizes, pieces)
         with self._changed:
-            self._stretches.append(_Stretch(targets, numbers, bounds))
+            self._stretches.append(stretch)
             return self._forget(piles)
 
     def _forget(self, piles: Sequence[_Piled]) -> int:
@@ -342,36 +344,34 @@ class ArrayExchange:
     def read(self, target: int) -> list[tuple[int, np.ndarray]]:
         """Return the pieces of one block of the result, with the input blocks they come from."""
         with self._lock:
+            file = self._file if self._stretches else None
+            if self._ahead is None and file is not None and file.direct:
+                self._ahead = ReadAhead(
+                    self.name,
+                    self._read_ahead,
+                    len(self._done),
+                    nbytes=self._nbytes,
+                    room=self._room,
+                )
+            ahead = self._ahead
+        seen, found = (ahead and ahead.take(target)) or (0, [])
+        with self._lock:
             if self._index is None:
                 self._index = _Index(self._piles)
-            index, stretches = self._index, list(self._stretches)
-        found = index.pieces(target)
-        del index
-        if stretches and self._file is not None:
-            with open(self._file.path, "rb", buffering=0) as stream:
-                for stretch in stretches:
-                    found += self._stretch(stream.fileno(), stretch, target)
-        return found
+            index, stretches = self._index, self._stretches[seen:]
+        return index.pieces(target) + found + self._from_file(stretches, target)
 
-    def _stretch(self, file: int, stretch: _Stretch, target: int) -> list[tuple[int, np.ndarray]]:
-        low = int(np.searchsorted(stretch.targets, target))
-        high = int(np.searchsorted(stretch.targets, target, "right"))
-        if low == high:
+    def _read_ahead(self, target: int) -> _Found:
+        with self._lock:
+            stretches = list(self._stretches)
+        return len(stretches), self._from_file(stretches, target)
+
+    def _from_file(self, stretches: Sequence[Stretch], target: int) -> list[tuple[int, np.ndarray]]:
+        file = self._file
+        if file is None or not stretches:
             return []
-        bounds = stretch.bounds[low : high + 1]
-        start, stop = int(bounds[0]), int(bounds[-1])
-        room = np.empty(stop - start, np.uint8)
-        view, at = memoryview(room), 0  # type: ignore[arg-type]
-        while at < len(room):
-            got = os.preadv(file, [view[at:]], start + at)
-            if not got:
-                raise EOFError(f"the spill file of {self.name} ends too early")
-            at += got
-        edges = (bounds - start).tolist()
-        return [
-            (int(number), room[edges[place] : edges[place + 1]].view(self._dtype))
-            for place, number in enumerate(stretch.numbers[low:high])
-        ]
+        pieces = file.read(stretches, target)
+        return [(number, piece.view(self._dtype)) for number, piece in pieces]
 
     def done(self, target: int) -> None:
         """Tell that a block of the result stands; the last one frees the buffers."""
@@ -391,6 +391,10 @@ class ArrayExchange:
 
     def close(self) -> None:
         """Free the buffers and remove the file; doing so again does nothing."""
+        with self._changed:
+            ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.close()
         with self._changed:
             self._changed.wait_for(lambda: not self._writing)
             self._piles, self._stretches, self._held = [], [], 0
