@@ -43,6 +43,7 @@ _NOTABLE = 8 << 20
 _TELLING = 5  # samples that a task must have lasted for its peak to be believed
 _COUNTED = 64 << 10  # smaller needs are not reserved: the headroom has room for them
 _RUN_BYTES = 2 << 20  # several tasks are handed over at once only up to this need
+_RUN_PASSING = 16 << 20  # and this much temporary memory, some of which may find another holder
 _TINY_SECONDS = 2e-4  # a single ready task shorter than this is run in the loop itself
 _PATIENCE = 30.0  # seconds to wait for other runs to give memory back
 _ERROR_WAIT = 5.0
@@ -204,22 +205,27 @@ class Run:
         most = estimate.run_length(state.ready, self._executor.num_workers)
         tasks: list[int] = []
         pinned: list[Handle] = []
-        need = inputs = 0
+        kept = largest = passing = inputs = 0
         while True:
             task = state.peek()
             handles, nbytes, restored = self._inputs(task)
-            more = restored + estimate.temporary(nbytes) + estimate.output(nbytes)
-            if tasks and need + more > _RUN_BYTES:
+            more, temporary = restored + estimate.output(nbytes), estimate.temporary(nbytes)
+            if tasks and (
+                kept + more + max(largest, temporary) > _RUN_BYTES
+                or passing + temporary > _RUN_PASSING
+            ):
                 break
             tasks.append(state.pop())
             pinned += handles
             inputs += nbytes
-            need += more
+            kept += more
+            largest = max(largest, temporary)  # one task begins when the one before has ended
+            passing += temporary
             if len(tasks) >= most or not state.ready or state.stage_of[state.peek()] != number:
                 break
         for handle in pinned:
             handle.pin()
-        claim = None
+        claim, need = None, kept + largest
         if need >= _COUNTED:
             claim = self._claim(tasks[0], need)
             if claim is None:
