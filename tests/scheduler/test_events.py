@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from penstock.scheduler import Graph, Profile, execute, stream
+from penstock.scheduler import Graph, Profile, TaskMemory, execute, stream
+from penstock.scheduler.estimate import StageEstimate
 from penstock.scheduler.events import (
     MemorySampled,
     RunFinished,
@@ -106,3 +107,20 @@ def test_nothing_is_shown_in_a_pipe_unless_asked_for(capsys):
     with config.set(progress_delay=0.05):
         execute(slow_graph(), progress=True)
     assert "sleep" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_hand_over_reserves_one_tasks_memory_and_all_outputs(kept, monkeypatch):
+    monkeypatch.setattr(StageEstimate, "run_length", lambda self, ready, workers: 1000)
+    seen: list = []
+    graph = Graph()
+    if kept:
+        make, memory = (lambda i: block(i, 100_000)), TaskMemory(output=100_000)
+    else:
+        make, memory = float, TaskMemory(fixed=100_000, output=8)
+    graph.wanted = ids(source(graph, "make", make, 2000, memory=memory))
+    execute(graph, observers=[seen.append])
+    started = [event for event in seen if isinstance(event, TasksStarted)]
+    assert sum(event.ntasks for event in started) == 2000
+    assert max(event.ntasks for event in started) == ((2 << 20) // 100_000 if kept else 167)
+    assert max(event.reserved for event in started) == (2_000_000 if kept else 100_000 + 167 * 8)
