@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-EXTENSIONS := penstock/engine/kernels/_slots.c $(wildcard penstock/io/csv/_*.c)
+EXTENSIONS := $(wildcard penstock/engine/kernels/_*.c penstock/io/*/_*.c)
 
 # How much data `make demo` generates; how many processes run the tests.
 DEMO_SIZE ?= 1.5GB

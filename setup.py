@@ -20,6 +20,7 @@ setup(
             "penstock.engine.kernels._slots",
             "penstock.io.csv._fields",
             "penstock.io.csv._numbers",
+            "penstock.io.parquet._pages",
         )
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},

@@ -45,7 +45,7 @@ def read_row_groups(
     if scheme_of(info.uri) == "file":
         try:
             with _local(info) as file:
-                table = _reader(file, footer).read_row_groups(list(groups), list(leaves), False)
+                table = _read_local(file, info.size, footer, groups, leaves)
         finally:
             _check_local(info)  # another file's bytes look like damage
         count_bytes("file", sum(length for _, length in ranges))
@@ -54,6 +54,27 @@ def read_row_groups(
     data = read_ranges(info, merged, storage_options)
     file = _Pieces(info, [offset for offset, _ in merged], data)
     return _reader(_arrow_file(file), footer).read_row_groups(list(groups), list(leaves), False)
+
+
+def _read_local(
+    file: pa.NativeFile,
+    size: int,
+    footer: pq.FileMetaData,
+    groups: Sequence[int],
+    leaves: Sequence[int],
+) -> pa.Table:
+    import pyarrow as pa
+
+    from penstock.io.parquet.pages import read_columns
+
+    found = read_columns(file.fileno(), size, footer, groups, leaves)
+    others = [leaf for leaf in leaves if leaf not in found]
+    if not others:
+        return pa.table(dict(found.values()))
+    table = _reader(file, footer).read_row_groups(list(groups), others, False)
+    for name, array in found.values():
+        table = table.append_column(name, array)
+    return table
 
 
 def iter_batches(
