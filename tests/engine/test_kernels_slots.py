@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.engine.kernels import slots
+from penstock.engine.kernels.aggregate.grouping import KeyedGroups
+from penstock.engine.kernels.groupby_codes import GroupCodes
 from penstock.engine.kernels.slots import number_by_slot
 
 TYPES = [pa.int8(), pa.uint8(), pa.int16(), pa.uint16(), pa.int32(), pa.uint32()]
@@ -155,3 +157,43 @@ class TestExtension:
     def test_what_is_no_column_is_refused(self, columns):
         with pytest.raises((TypeError, ValueError)):
             self.call(columns)
+
+    @pytest.mark.parametrize(
+        ("codes", "values", "kind", "groups", "error"),
+        [
+            ([0, 3], [1.0, 2.0], "d", 3, "no group"),
+            ([0, -1], [1.0, 2.0], "d", 3, "no group"),
+            ([0, -1], None, "l", 3, "no group"),
+            ([0], None, "l", 0, "no group"),
+            ([0, 1], [1.0], "d", 3, "too few values"),
+            ([0, 1], [1.0, 2.0], "f", 3, "another kind"),
+        ],
+    )
+    def test_wrong_sums_are_refused(self, codes, values, kind, groups, error):
+        codes, sums = np.array(codes, np.int64), np.zeros(groups)
+        values = None if values is None else np.array(values).data
+        with pytest.raises(ValueError, match=error):
+            slots._slots.add_to_groups(codes.data, values, kind, sums.data)
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.floats(width=32), st.integers(-(2**63), 2**63 - 1))),
+    st.sampled_from([1, 2, -1]),
+)
+def test_sums_and_counts_are_numpys(rows, step):
+    codes = np.array([code for code, _, _ in rows], np.int64)[::step]
+    doubles = np.array([number for _, number, _ in rows], np.float64)[::step]
+    whole = np.array([number for _, _, number in rows], np.int64)[::step]
+    groups = KeyedGroups(GroupCodes(np.zeros(5, np.int64), lambda: codes))
+    with np.errstate(all="ignore"):
+        for values in (doubles, whole, whole.astype(np.int32), doubles.astype(np.float32)):
+            sums = np.zeros(5, values.dtype)
+            np.add.at(sums, codes, values)
+            found = groups.add(values)
+            assert found.dtype == sums.dtype
+            np.testing.assert_array_equal(found, sums)
+    np.testing.assert_array_equal(groups.count(), np.bincount(codes, minlength=5))
+    np.testing.assert_array_equal(
+        groups.count(whole > 0), np.bincount(codes[whole > 0], minlength=5)
+    )

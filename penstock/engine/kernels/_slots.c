@@ -1,4 +1,4 @@
-/* Numbers the rows of a table by integer keys of small ranges.
+/* Numbers the rows of a table by integer keys of small ranges, and sums values by such numbers.
  *
  * Every combination of keys has a slot, its position when the ranges of the keys are multiplied
  * out; a missing key counts as one beyond its range. Slots become the numbers of groups in order
@@ -239,6 +239,67 @@ done:
     return result;
 }
 
+/* Adds the values, or ones where there are none, to the sums of the rows' groups, in order. */
+#define ADD_VALUES(type, value)                                                                   \
+    for (size_t i = 0; i < rows; i++) {                                                           \
+        if (codes[i] >= groups)                                                                   \
+            return 0;                                                                             \
+        ((type *)sums)[codes[i]] += (value);                                                      \
+    }
+
+/* Returns 0 when a code is no group's. */
+static int add_values(const uint64_t *codes, const void *values, char kind, size_t rows,
+                      void *sums, size_t groups)
+{
+    if (values == NULL) {
+        ADD_VALUES(uint64_t, 1)
+    } else if (kind == 'd') {
+        ADD_VALUES(double, ((const double *)values)[i])
+    } else {
+        ADD_VALUES(uint64_t, ((const uint64_t *)values)[i])
+    }
+    return 1;
+}
+
+static PyObject *add_to_groups(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    Py_buffer codes, values = {.obj = NULL}, sums;
+    PyObject *wanted, *result = NULL;
+    int kind, done;
+    if (!PyArg_ParseTuple(arguments, "y*OCw*:add_to_groups", &codes, &wanted, &kind, &sums))
+        return NULL;
+    if (wanted != Py_None && PyObject_GetBuffer(wanted, &values, PyBUF_SIMPLE) < 0)
+        goto done;
+    if ((kind != 'd' && kind != 'l') || (wanted != Py_None && values.len < codes.len) ||
+        ((uintptr_t)codes.buf | (uintptr_t)values.buf | (uintptr_t)sums.buf) % 8 != 0) {
+        PyErr_SetString(PyExc_ValueError, "too few values, or of another kind, or not aligned");
+        goto done;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    done = add_values(codes.buf, wanted == Py_None ? NULL : values.buf, (char)kind,
+                      (size_t)codes.len / 8, sums.buf, (size_t)sums.len / 8);
+    Py_END_ALLOW_THREADS
+    if (!done) {
+        PyErr_SetString(PyExc_ValueError, "a code is no group's");
+        goto done;
+    }
+    Py_INCREF(Py_None);
+    result = Py_None;
+done:
+    if (values.obj != NULL)
+        PyBuffer_Release(&values);
+    PyBuffer_Release(&codes);
+    PyBuffer_Release(&sums);
+    return result;
+}
+
+PyDoc_STRVAR(add_to_groups_doc,
+"add_to_groups(codes, values, kind, sums, /)\n--\n\n"
+"Add each of `values` to the one of `sums` that its int64 in `codes` says.\n\n"
+"They are doubles when `kind` is \"d\", int64 when it is \"l\", which wrap around; ones when\n"
+"they are None.");
+
 PyDoc_STRVAR(number_rows_doc,
 "number_rows(columns, codes, first, /)\n--\n\n"
 "Number rows by `columns`: (kind, values, valid, offset, least, span) each.\n\n"
@@ -247,6 +308,7 @@ PyDoc_STRVAR(number_rows_doc,
 "Returns the number of groups.");
 
 static PyMethodDef methods[] = {
+    {"add_to_groups", add_to_groups, METH_VARARGS, add_to_groups_doc},
     {"number_rows", number_rows, METH_VARARGS, number_rows_doc},
     {NULL, NULL, 0, NULL},
 };
