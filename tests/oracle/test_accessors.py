@@ -118,7 +118,6 @@ def test_text_by_position(frame: pd.DataFrame) -> None:
         lambda df: df.text.str[0],
         lambda df: df.text.str[1:3],
         lambda df: df.text.str[::-1],
-        lambda df: df.text.str.split(" ").str.len(),
         lambda df: df.text.str.cat(df.text, sep="-"),
         lambda df: df.text.str.cat([df.text, df.text], na_rep="?"),
         lambda df: df.text.str.cat("!"),
@@ -128,6 +127,9 @@ def test_text_by_position(frame: pd.DataFrame) -> None:
         lambda df: df.few.str.len(),
     ):
         check(call, frame)
+    # pandas takes lists that are all missing for numbers, which have no `str`
+    if frame.text.notna().any():
+        check(lambda df: df.text.str.split(" ").str.len(), frame)
 
 
 def test_split_into_columns() -> None:
