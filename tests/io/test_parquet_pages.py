@@ -6,6 +6,7 @@ import os
 from contextlib import contextmanager
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -252,3 +253,55 @@ def test_wrong_arguments_are_refused(change, error):
 def test_a_descriptor_that_cannot_be_read_declines(tmp_path):
     chunk = (0, 100, 10, 8, True, bytearray(80), None, 0)
     assert pages._pages.read_chunks(1 << 20, (chunk, chunk)) == [-1, -1]
+
+
+def _write_with_duckdb(written, path, version):
+    duckdb = pytest.importorskip("duckdb")
+
+    duckdb.sql(
+        f"COPY (SELECT * FROM written) TO '{path}' (FORMAT parquet, PARQUET_VERSION {version})"
+    )
+
+
+def _write_with_polars(table, path, _):
+    polars = pytest.importorskip("polars")
+
+    polars.from_arrow(table).write_parquet(path, compression="snappy", row_group_size=7001)
+
+
+def _write_with_fastparquet(table, path, has_nulls):
+    fastparquet = pytest.importorskip("fastparquet")
+
+    kinds = {pa.int64(): pd.Int64Dtype()} if has_nulls else {}
+    frame = table.to_pandas(types_mapper=kinds.get)
+    fastparquet.write(str(path), frame, compression="SNAPPY", has_nulls=has_nulls)
+
+
+@pytest.mark.parametrize(
+    ("write", "how"),
+    [
+        (_write_with_duckdb, "V1"),
+        (_write_with_duckdb, "V2"),
+        (_write_with_polars, None),
+        (_write_with_fastparquet, True),
+        (_write_with_fastparquet, False),
+    ],
+)
+def test_what_other_engines_write(tmp_path, write, how):
+    path = tmp_path / "file.parquet"
+    rng = np.random.default_rng(7)
+    missing = 0 if how is False else 0.1
+    table = pa.table(
+        {
+            "few": column("int64", 30_000, 5, 0, False, rng),
+            "runs": column("int64", 30_000, 50, missing, True, rng),
+            "many": column("int64", 30_000, 30_000, missing, False, rng),
+            "double": column("double", 30_000, 300, missing, False, rng),
+            "one": column("int32", 30_000, 1, 0, False, rng),
+            "time": column("timestamp[us]", 30_000, 300, 0, False, rng),
+        }
+    )
+    write(table, path, how)
+    found = read(path)
+    assert {"few", "one"} <= set(found)
+    check(path, set(found))
