@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _SECTOR = 4096
 """Addresses, places in files and lengths must be multiples of the disk's sector."""
 _STAGE = 4 << 20
+_SHORT = 16 * _SECTOR
 
 
 def pays(nbytes: int, memory_limit: int) -> bool:
@@ -88,12 +89,20 @@ def read(descriptor: int, runs: Sequence[tuple[int, int]]) -> list[np.ndarray]:
     """
     begins = [start - start % _SECTOR for start, _ in runs]
     lengths = [_up(stop - begin) for begin, (_, stop) in zip(begins, runs, strict=True)]
-    room = _aligned(sum(lengths))
+    # the sectors around short runs would be several times what is asked for
+    short = [stop - start < _SHORT for start, stop in runs]
+    room = _aligned(
+        sum(length for length, is_short in zip(lengths, short, strict=True) if not is_short)
+    )
+    stage = _aligned(_SHORT + 2 * _SECTOR) if any(short) else room
     found = []
     at = 0
-    for begin, length, (start, stop) in zip(begins, lengths, runs, strict=True):
-        into = room[at : at + length]
-        at += length
+    for begin, length, is_short, (start, stop) in zip(begins, lengths, short, runs, strict=True):
+        if is_short:
+            into = stage[:length]
+        else:
+            into = room[at : at + length]
+            at += length
         got = 0
         while got < stop - begin:
             # a read that ends inside a sector is at the end of the file
@@ -101,7 +110,8 @@ def read(descriptor: int, runs: Sequence[tuple[int, int]]) -> list[np.ndarray]:
             if not more or (more % _SECTOR and got + more < stop - begin):
                 raise EOFError("it ends too early")
             got += more
-        found.append(into[start - begin : stop - begin])
+        wanted = into[start - begin : stop - begin]
+        found.append(wanted.copy() if is_short else wanted)
     return found
 
 

@@ -44,6 +44,7 @@ _TELLING = 5  # samples that a task must have lasted for its peak to be believed
 _COUNTED = 64 << 10  # smaller needs are not reserved: the headroom has room for them
 _RUN_BYTES = 2 << 20  # several tasks are handed over at once only up to this need
 _RUN_PASSING = 16 << 20  # and this much temporary memory, some of which may find another holder
+_SHARES = 16  # but no more than such a part of the budget, for all workers together
 _TINY_SECONDS = 2e-4  # a single ready task shorter than this is run in the loop itself
 _PATIENCE = 30.0  # seconds to wait for other runs to give memory back
 _ERROR_WAIT = 5.0
@@ -82,6 +83,7 @@ class Run:
         self._stages = graph.stages
         self._executor = executor
         self._pool = pool
+        self._most_passing = min(_RUN_PASSING, pool.budget // (_SHARES * executor.num_workers))
         self._store = store
         self._observers = observers
         self._nested = nested
@@ -212,7 +214,7 @@ class Run:
             more, temporary = restored + estimate.output(nbytes), estimate.temporary(nbytes)
             if tasks and (
                 kept + more + max(largest, temporary) > _RUN_BYTES
-                or passing + temporary > _RUN_PASSING
+                or passing + temporary > self._most_passing
             ):
                 break
             tasks.append(state.pop())

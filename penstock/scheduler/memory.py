@@ -318,9 +318,11 @@ class MemoryPool:
 
     def task_ended(self) -> None:
         """Release what was kept for the task that this thread ran."""
-        for claim in self._local.kept:
-            claim.release()
-        self._local.kept.clear()
+        kept = self._local.kept
+        if kept:
+            for claim in kept:
+                claim.release()
+            kept.clear()
 
     def handed_over(self, nbytes: int) -> None:
         """Tell that a holder now has `nbytes` that this thread's task had reserved."""

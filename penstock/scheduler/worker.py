@@ -172,6 +172,7 @@ class Batch:
         function, arguments, outputs = stage.function, stage.arguments, stage.outputs
         indptr, indices, results = state.indptr, state.indices, self.results
         gathers, cancelled = stage.gathers, self._cancelled.is_set
+        ended = self._pool.task_ended
         for task in self.tasks:
             if cancelled():
                 return
@@ -195,8 +196,7 @@ class Batch:
                     raise TypeError(f"{stage.name} must give a tuple of {outputs} values")
                 results.append([self._keep(value) for value in result])
             del result
-            if self.claim is not None:
-                self._pool.task_ended()
+            ended()
 
     def _fetch(self, handle: Handle) -> Any:
         restored = not handle.resident

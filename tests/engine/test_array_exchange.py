@@ -221,3 +221,22 @@ def test_a_damaged_file_is_an_error(exchange, left):
     os.unlink(exchange._file._file.path)
     with pytest.raises(spill.SpillError, match="No such file"):
         exchange.read(TARGETS - 1)
+
+
+def test_a_task_that_was_given_up_reads_nothing_ahead(exchange):
+    append(exchange, 0)
+    exchange.spill(1)
+    exchange.close()
+    before = threading.active_count()
+    exchange._stretches, exchange._file = [object()], FakeFile()
+    assert exchange.read(0) == []
+    assert exchange._ahead is None
+    assert threading.active_count() == before
+    exchange._file = None
+
+
+class FakeFile:
+    direct = True
+
+    def read(self, stretches, target):
+        return []

@@ -305,3 +305,31 @@ def test_what_other_engines_write(tmp_path, write, how):
     found = read(path)
     assert {"few", "one"} <= set(found)
     check(path, set(found))
+
+
+def test_a_footer_that_counts_below_zero_is_arrows_to_explain(tmp_path):
+    path = tmp_path / "file.parquet"
+    pq.write_table(pa.table({"x": range(1000)}), path)
+    footer = pq.read_metadata(path)
+
+    class Footer:
+        schema = footer.schema
+        created_by = ""
+
+        def row_group(self, number):
+            return Group()
+
+    class Group:
+        num_rows = -5
+
+        def column(self, number):
+            return Chunk()
+
+    class Chunk:
+        num_values = -5
+
+        def __getattr__(self, name):
+            return getattr(footer.row_group(0).column(0), name)
+
+    with opened(path) as file:
+        assert pages.read_columns(file, os.path.getsize(path), Footer(), [0], [0]) == {}

@@ -108,3 +108,15 @@ def test_a_failed_write_leaves_the_file_as_it_was(tmp_path):
         assert append([memoryview(b"c" * 10)]) == (4096, 8192)
     finally:
         directory.close()
+
+
+def test_short_runs_take_no_more_memory_than_they_have(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(np.arange(200_000, dtype=np.uint32).tobytes())
+    runs = [(start, start + 640) for start in range(100, 700_000, 5000)]
+    runs.insert(3, (1000, 1000 + direct_io._SHORT))
+    with open(path, "rb", buffering=0, opener=direct_io.opener) as stream:
+        found = direct_io.read(stream.fileno(), runs)
+    data = path.read_bytes()
+    assert [one.tobytes() for one in found] == [data[start:stop] for start, stop in runs]
+    assert all(one.base is None for one in found if len(one) == 640)

@@ -253,6 +253,7 @@ class ArrayExchange:
         self._done = np.zeros(count, bool)
         self._left = count
         self._writing = False
+        self._closed = False
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._pool = current_pool()
@@ -267,7 +268,7 @@ class ArrayExchange:
     @property
     def next_use(self) -> float:
         """Furthest of all, but soon while a flush would only make crumbs."""
-        return float("inf") if self._held >= _CRUMBS else 0.0
+        return float("inf") if self.held_bytes >= _CRUMBS else 0.0
 
     def append(
         self, number: int, targets: np.ndarray, bounds: np.ndarray, elements: np.ndarray
@@ -298,7 +299,7 @@ class ArrayExchange:
             return 0
         ahead = self._ahead
         dropped = 0 if ahead is None else ahead.drop()
-        if dropped >= nbytes:
+        if dropped >= nbytes or (dropped and self._held < _CRUMBS):
             return dropped
         with self._changed:
             before = self._held + dropped
@@ -345,7 +346,7 @@ class ArrayExchange:
         """Return the pieces of one block of the result, with the input blocks they come from."""
         with self._lock:
             file = self._file if self._stretches else None
-            if self._ahead is None and file is not None and file.direct:
+            if self._ahead is None and file is not None and file.direct and not self._closed:
                 self._ahead = ReadAhead(
                     self.name,
                     self._read_ahead,
@@ -392,6 +393,7 @@ class ArrayExchange:
     def close(self) -> None:
         """Free the buffers and remove the file; doing so again does nothing."""
         with self._changed:
+            self._closed = True  # a task that was given up may still read
             ahead, self._ahead = self._ahead, None
         if ahead is not None:
             ahead.close()

@@ -61,8 +61,12 @@ class ReadAhead(Generic[T]):
             threading.Thread(target=self._run, name=f"{name} read-ahead", daemon=True)
             for _ in range(_THREADS)
         ]
-        for thread in self._threads:
-            thread.start()
+        try:
+            for thread in self._threads:
+                thread.start()
+        except BaseException:
+            self._stopped = True
+            raise
 
     def take(self, number: int) -> T | None:
         """Return the value of `number`, None when it was not read."""
@@ -106,8 +110,8 @@ class ReadAhead(Generic[T]):
                 self._reading.discard(number)
                 if value is not None and not self._stopped:
                     self._ready[number] = value
-                claim.release()
                 self._counted()
+                claim.release()
             del value, claim, claimed
 
     def _claimed(self) -> tuple[int, Reservation] | None:

@@ -74,7 +74,7 @@ static int take_field(Input *input, int64_t *number, int *type)
         return 1;
     if (byte >> 4)
         *number += byte >> 4;
-    else if (!take_integer(input, number))
+    else if (!take_integer(input, number) || *number < INT16_MIN || *number > INT16_MAX)
         return 0;
     return 1;
 }

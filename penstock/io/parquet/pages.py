@@ -133,8 +133,10 @@ def _column(
 
     ranges = [chunk_range(footer, group, leaf) for group in groups]
     counts = [footer.row_group(group).num_rows for group in groups]
-    if any(start < 0 or length < 0 or start + length > size for start, length in ranges) or (
-        counts != [chunk.num_values for chunk in chunks]
+    if (
+        any(start < 0 or length < 0 or start + length > size for start, length in ranges)
+        or min(counts, default=0) < 0
+        or counts != [chunk.num_values for chunk in chunks]
     ):
         return None
     stored = footer.schema.column(leaf)
