@@ -12,7 +12,7 @@ import mmap
 import os
 import tempfile
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -106,7 +106,7 @@ def read(descriptor: int, runs: Sequence[tuple[int, int]]) -> list[np.ndarray]:
         got = 0
         while got < stop - begin:
             # a read that ends inside a sector is at the end of the file
-            more = os.preadv(descriptor, [_view(into[got:])], begin + got)
+            more = os.preadv(descriptor, [into[got:].data], begin + got)
             if not more or (more % _SECTOR and got + more < stop - begin):
                 raise EOFError("it ends too early")
             got += more
@@ -117,7 +117,7 @@ def read(descriptor: int, runs: Sequence[tuple[int, int]]) -> list[np.ndarray]:
 
 def _write_all(stream: FileIO, data: np.ndarray) -> None:
     while len(data):
-        written = stream.write(_view(data))
+        written = stream.write(data.data)
         if written is None or written % _SECTOR:
             raise OSError(f"the disk took {written} bytes of {len(data)}")
         data = data[written:]
@@ -132,7 +132,3 @@ def _aligned(nbytes: int) -> np.ndarray:
 
 def _up(nbytes: int) -> int:
     return nbytes + -nbytes % _SECTOR
-
-
-def _view(array: np.ndarray) -> Any:
-    return memoryview(array)  # type: ignore[arg-type]

@@ -182,6 +182,13 @@ class TestExtension:
     st.sampled_from([1, 2, -1]),
 )
 def test_sums_and_counts_are_numpys(rows, step):
+    check_sums_and_counts(rows, step)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(slots, "HAS_EXTENSION", False)
+        check_sums_and_counts(rows, step)
+
+
+def check_sums_and_counts(rows, step):
     codes = np.array([code for code, _, _ in rows], np.int64)[::step]
     doubles = np.array([number for _, number, _ in rows], np.float64)[::step]
     whole = np.array([number for _, _, number in rows], np.int64)[::step]

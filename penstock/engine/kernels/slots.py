@@ -1,5 +1,7 @@
 """Groups of integer keys of small ranges, through a table with a slot for every possible key.
 
+Sums and counts of groups whose rows are numbered come from the same module.
+
 Three keys of a few hundred values take 3 ns a row with the extension module ``_slots``, 7 with
 NumPy where it was not built, and 40 by hashing.
 """
@@ -27,6 +29,7 @@ _MOST_SLOTS = 1 << 20
 _MOST_COLUMNS = 64
 _KINDS = {1: "bB", 2: "hH", 4: "iI", 8: "lL"}
 _WORD = (1 << 64) - 1
+_SUMMED = {np.dtype(np.float64): "d", np.dtype(np.int64): "l"}
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,39 @@ def number_by_slot(
     if HAS_EXTENSION and len(arrays) <= _MOST_COLUMNS:
         return _numbered(ranges, rows, size)
     return _numbered_with_numpy(ranges, rows, size)
+
+
+def group_sums(codes: np.ndarray, values: np.ndarray, ngroups: int) -> np.ndarray:
+    """Return the sum of each group's values, in their dtype, added in the order of the rows.
+
+    Examples
+    --------
+    >>> group_sums(np.array([0, 1, 0]), np.array([1.0, 2.0, 4.0]), 2)
+    array([5., 2.])
+    """
+    sums = np.zeros(ngroups, values.dtype)
+    kind = _SUMMED.get(values.dtype) if HAS_EXTENSION else None
+    if kind is not None:
+        _slots.add_to_groups(
+            _words(codes), np.require(values, requirements=["C", "A"]).data, kind, sums.data
+        )
+        return sums
+    with np.errstate(all="ignore"):
+        np.add.at(sums, codes, values)
+    return sums
+
+
+def group_counts(codes: np.ndarray, ngroups: int) -> np.ndarray:
+    """Return the number of rows of each group."""
+    if not HAS_EXTENSION:
+        return np.bincount(codes, minlength=ngroups)
+    counts = np.zeros(ngroups, np.int64)
+    _slots.add_to_groups(_words(codes), None, "l", counts.data)
+    return counts
+
+
+def _words(codes: np.ndarray) -> memoryview:
+    return np.require(codes, np.int64, ["C", "A"]).data
 
 
 def _ranges(arrays: Sequence[pa.Array], most: int, *, exact: bool = False) -> list[_Range] | None:

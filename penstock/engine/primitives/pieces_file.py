@@ -122,7 +122,7 @@ def _read(descriptor: int, runs: Sequence[tuple[int, int]]) -> list[np.ndarray]:
     found = []
     for start, stop in runs:
         room = np.empty(stop - start, np.uint8)
-        view, at = memoryview(room), 0  # type: ignore[arg-type]
+        view, at = room.data, 0
         while at < len(room):
             got = os.preadv(descriptor, [view[at:]], start + at)
             if not got:

@@ -26,14 +26,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from penstock.engine.kernels.slots import group_counts, group_sums
 from penstock.engine.kernels.sort import stable_order
-
-try:
-    from penstock.engine.kernels import _slots
-except ImportError:  # no compiler where Penstock was installed
-    _KINDS: dict[np.dtype, str] = {}
-else:
-    _KINDS = {np.dtype(np.float64): "d", np.dtype(np.int64): "l"}
 
 if TYPE_CHECKING:
     from penstock.engine.kernels.groupby_codes import GroupCodes
@@ -76,15 +70,7 @@ class KeyedGroups:
 
     def add(self, values: np.ndarray) -> np.ndarray:
         """Return the sum of each group."""
-        result = np.zeros(self.ngroups, values.dtype)
-        kind = _KINDS.get(values.dtype)
-        if kind is not None:
-            added = np.require(values, requirements=["C", "A"])
-            _slots.add_to_groups(self._contiguous(), added.data, kind, result.data)
-            return result
-        with np.errstate(all="ignore"):
-            np.add.at(result, self.codes, values)
-        return result
+        return group_sums(self.codes, values, self.ngroups)
 
     def multiply(self, values: np.ndarray) -> np.ndarray:
         """Return the product of each group."""
@@ -101,12 +87,8 @@ class KeyedGroups:
 
     def count(self, mask: np.ndarray | None = None) -> np.ndarray:
         """Return the number of rows of each group."""
-        if mask is None and _KINDS:
-            result = np.zeros(self.ngroups, np.int64)
-            _slots.add_to_groups(self._contiguous(), None, "l", result.data)
-            return result
         codes = self.codes if mask is None else self.codes[mask]
-        return np.bincount(codes, minlength=self.ngroups)
+        return group_counts(codes, self.ngroups)
 
     def pick(self, mask: np.ndarray | None, *, last: bool) -> np.ndarray:
         """Return the first or last row of each group."""
@@ -126,9 +108,6 @@ class KeyedGroups:
     def order(self) -> np.ndarray:
         """Return the rows ordered by group."""
         return stable_order(self.codes)
-
-    def _contiguous(self) -> memoryview:
-        return np.require(self.codes, np.int64, ["C", "A"]).data
 
 
 class LoneRows:
