@@ -1,22 +1,39 @@
 """Settings: defaults, files, environment and `set`.
 
-Values come, later ones winning, from the packaged ``penstock.yaml``, YAML files
-in ``~/.config/penstock``, ``PENSTOCK_*`` environment variables, and `set`, which
-works as a statement or as a context manager.
+Values come, later ones winning, from `DEFAULTS`, YAML files in
+``~/.config/penstock``, ``PENSTOCK_*`` environment variables, and `set`, which works
+as a statement or as a context manager.
 """
 
 from __future__ import annotations
 
+import importlib
 import re
+import sys
 import threading
+from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import PenstockError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+DEFAULTS: dict[str, Any] = {
+    "scheduler": None,  # threads, sync; None: what the collection prefers
+    "num-workers": None,  # None: the processors this process may use
+    "memory-limit": None,  # "4GB", bytes, or a share such as 0.5; None: 60 % of what there is
+    # Bytes of one sort, shuffle, join or groupby beyond which it spills at once, whatever memory
+    # is left; None: what memory-limit allows.
+    "exchange-memory": None,
+    "spill-directory": None,  # None: the system's temporary directory
+    "spill-limit": None,  # bytes of spill files at most; None: what the disk holds
+    "block-size": "64MiB",  # target bytes of a block
+    "progress": None,  # True, False; None: only in a terminal
+    "progress-delay": 0.5,  # seconds a run must take before its progress is shown
+}
 
 _UNITS = {
     "": 1,
@@ -37,12 +54,37 @@ _loading = threading.Lock()
 
 @cache
 def _config() -> Any:
-    # donfig imports PyYAML, so neither is loaded before a setting is asked for.
-    import yaml  # type: ignore[import-untyped,unused-ignore]
-    from donfig import Config
+    with _yaml_when_used():
+        from donfig import Config
+    return Config("penstock", defaults=[DEFAULTS])
 
-    defaults = yaml.safe_load(Path(__file__).with_name("penstock.yaml").read_text("utf-8"))
-    return Config("penstock", defaults=[defaults])
+
+@contextmanager
+def _yaml_when_used() -> Iterator[None]:
+    """Let what is imported inside import PyYAML later.
+
+    donfig imports it at once but uses it only where there are files to read, and it takes half as
+    long to import as NumPy.
+    """
+    if "yaml" in sys.modules:
+        yield
+        return
+    stand_in = ModuleType("yaml")
+
+    def get(name: str) -> Any:
+        withdraw()
+        return getattr(importlib.import_module("yaml"), name)
+
+    def withdraw() -> None:
+        if sys.modules.get("yaml") is stand_in:
+            del sys.modules["yaml"]
+
+    stand_in.__getattr__ = get  # type: ignore[method-assign]
+    sys.modules["yaml"] = stand_in
+    try:
+        yield
+    finally:
+        withdraw()
 
 
 def _loaded() -> Any:

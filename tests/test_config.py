@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -79,6 +80,31 @@ def test_the_environment_is_read():
         [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
     )
     assert done.stdout == "1GB false\n"
+
+
+def test_files_are_read(tmp_path: Path):
+    (tmp_path / "penstock.yaml").write_text("memory-limit: 2GB\nprogress: false\n")
+    code = (
+        "from penstock import config; print(config.get('memory-limit'), config.get('progress'));"
+        "import yaml; print(yaml.safe_load('a: 1'), yaml.__file__ is not None)"
+    )
+    env = {**os.environ, "PENSTOCK_CONFIG": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "2GB False\n{'a': 1} True\n"
+
+
+def test_a_setting_without_files_needs_no_yaml(tmp_path: Path):
+    code = (
+        "import sys; from penstock import config; print(config.get('block-size'));"
+        "print('yaml' in sys.modules); import yaml; print(yaml.safe_load('a: 1'))"
+    )
+    env = {**os.environ, "PENSTOCK_CONFIG": str(tmp_path), "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "64MiB\nFalse\n{'a': 1}\n"
 
 
 def test_importing_the_scheduler_imports_nothing_heavy():
