@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from penstock.collections.creation import read_parquet
 from penstock.engine.nodes.sources import ReadFrame
 from penstock.engine.plan import Node, walk
 from penstock.io.registry import source_for
+from penstock.records import record
 from penstock.scheduler import Profile
 from penstock.scheduler.limits import peak_resident_bytes
 
@@ -86,7 +86,7 @@ def _folders(plan: Node) -> list[str]:
     return []
 
 
-@dataclass(frozen=True)
+@record
 class Compaction:
     """What `compact_files` did.
 

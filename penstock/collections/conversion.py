@@ -15,7 +15,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from penstock import config
@@ -43,6 +43,7 @@ from penstock.io.registry import (
 )
 from penstock.io.sink import Sink
 from penstock.io.source import Pushdown, Source
+from penstock.records import record
 from penstock.scheduler import Profile, current_pool
 from penstock.scheduler.limits import available_cpus, peak_resident_bytes
 from penstock.scheduler.spill import directory, sweep
@@ -58,7 +59,7 @@ _CSV_SUFFIXES = {"gzip": ".gz", "bz2": ".bz2", "xz": ".xz", "zstd": ".zst"}
 _HEAD_BLOCK = 4 << 20
 
 
-@dataclass(frozen=True)
+@record
 class Reading:
     """What to read, and how.
 
@@ -93,7 +94,7 @@ class Reading:
     storage_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-@dataclass(frozen=True)
+@record
 class Writing:
     """What to write, and how.
 
@@ -125,7 +126,7 @@ class Writing:
     storage_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-@dataclass(frozen=True)
+@record
 class Conversion:
     """What a conversion did.
 
@@ -154,7 +155,7 @@ class Conversion:
     spilled: int
 
 
-@dataclass(frozen=True)
+@record
 class Preview:
     """What a conversion would do, found by looking at a sample only.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from penstock.collections.framelike import FrameLike
@@ -14,12 +13,13 @@ from penstock.engine.nodes.select import Select
 from penstock.engine.plan import FrameNode
 from penstock.engine.schema import unique_names
 from penstock.errors import SchemaError, UnsupportedError, column_not_found
+from penstock.records import record
 
 Columns = tuple[tuple[str, Any], ...]
 """Name in blocks and the user's label of columns."""
 
 
-@dataclass(frozen=True)
+@record
 class Grouping:
     """How rows are grouped.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock.collections.base import compute, noted
@@ -22,6 +21,7 @@ from penstock.engine.nodes.reshape import DistinctRows, Pivot
 from penstock.engine.nodes.select import ResetIndex, SetIndex
 from penstock.engine.schema import FrameSchema, index_column, unique_names
 from penstock.errors import SchemaError, UnsupportedError
+from penstock.records import record
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -237,7 +237,7 @@ def _unstacked(frame: Any, rows: int, purpose: str, most: int, single: bool,
     return long.wide(sources, outer, absent=fill_value)
 
 
-@dataclass(frozen=True)
+@record
 class Source:
     """A column of values: its name in blocks, outer labels, and place among the columns."""
 
@@ -246,7 +246,7 @@ class Source:
     order: Any
 
 
-@dataclass(frozen=True)
+@record
 class Long:
     """Rows that are to be pivoted, kept in the store, and what has been found about them.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,9 +12,10 @@ from penstock.engine.plan import Node, Results, count_uses, walk
 from penstock.engine.primitives import Blocks, Lowering
 from penstock.engine.rules import rules
 from penstock.engine.verify import verify
+from penstock.records import record
 
 
-@dataclass
+@record(frozen=False)
 class Lowered:
     """A graph ready to run.
 

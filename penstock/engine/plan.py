@@ -1,6 +1,6 @@
 """Plan nodes: immutable logical descriptions of results.
 
-A node is a frozen dataclass whose fields are its operands. Nodes are interned:
+A node is a frozen record whose fields are its operands. Nodes are interned:
 building the same operation on the same inputs twice gives the same object, so
 equality is identity and common subexpressions are shared for free. Identity is
 explicit everywhere: sources compare by fingerprint, the user's functions by
@@ -15,6 +15,8 @@ from abc import ABCMeta, abstractmethod
 from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from penstock.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -44,11 +46,11 @@ def _identity(value: Any) -> Any:
     return (type(value), value)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Node(metaclass=_Interning):
     """One operation on zero or more inputs.
 
-    Subclasses are ``@dataclass(frozen=True, eq=False)``. Fields that are nodes,
+    Subclasses are ``@record(eq=False)``. Fields that are nodes,
     or tuples of nodes, are the inputs; all fields must be hashable.
     """
 
@@ -321,7 +323,7 @@ def transform_frames(
     return transform([root], apply, uses)[0]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Results(Node):
     """The results of one run together, so that rules see one plan."""
 

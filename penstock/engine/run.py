@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from penstock.engine.fits import refuse_results, refuse_stages
@@ -12,6 +12,7 @@ from penstock.engine.lower import Lowered, lower
 from penstock.engine.nodes.sources import ReadFrame
 from penstock.engine.plan import Node, transform, walk
 from penstock.errors import TypeConflictError
+from penstock.records import record
 from penstock.scheduler import current_pool, execute, persist, stream
 from penstock.scheduler.memory import limit_bytes
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _MAX_REPAIRS = 200
 
 
-@dataclass(frozen=True)
+@record
 class Options:
     """How to run: what ``compute`` takes beside the collections."""
 

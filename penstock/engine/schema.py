@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import SchemaError, column_not_found
+from penstock.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +24,7 @@ def index_column(level: int) -> str:
     return f"{INDEX_PREFIX}{level}__"
 
 
-@dataclass(frozen=True)
+@record
 class FrameSchema:
     """What the table blocks of a frame hold.
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import itertools
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from penstock.errors import PenstockError, SourceError
+from penstock.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _CHECKED_CHUNKS = 64  # how many chunks are read again to find the one that is broken
 
 
-@dataclass(frozen=True)
+@record
 class StoredArray:
     """How an array elsewhere is stored.
 

@@ -15,11 +15,11 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from penstock.errors import MissingDependencyError, SourceError
 from penstock.io import s3
+from penstock.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -41,7 +41,7 @@ class MissingFileError(SourceError, FileNotFoundError):
     """No file is where the user said."""
 
 
-@dataclass(frozen=True)
+@record
 class FileInfo:
     """One listed file.
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 import functools
 import importlib
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import FormatError, UnsupportedError, missing_dependency
+from penstock.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -28,7 +28,7 @@ COMPRESSION_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _HEAD_BYTES = 512
 
 
-@dataclass(frozen=True)
+@record
 class Format:
     """One format and where its code is.
 

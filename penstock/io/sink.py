@@ -8,8 +8,9 @@ leaves no trace. Until commit the target is as it was.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+from penstock.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 Mode = Literal["error", "overwrite", "append"]
 
 
-@dataclass(frozen=True)
+@record
 class Receipt:
     """What one written block left behind, to be committed."""
 

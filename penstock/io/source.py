@@ -26,8 +26,10 @@ Two ways of reading exist:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
+
+from penstock.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     import pyarrow.compute as pc
 
 
-@dataclass(frozen=True)
+@record
 class Capabilities:
     """What a source can take over from the engine."""
 
@@ -48,7 +50,7 @@ class Capabilities:
     """Every split's `Split.rows` is exact before reading."""
 
 
-@dataclass(frozen=True)
+@record
 class Pushdown:
     """What the engine wants of each split."""
 
@@ -60,7 +62,7 @@ class Pushdown:
     """Rows after this many of each split are not needed."""
 
 
-@dataclass(frozen=True)
+@record
 class Split:
     """One unit of reading, which becomes one block.
 

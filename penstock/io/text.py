@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -32,6 +31,7 @@ from penstock.io.text_streams import (
     read_buffer,
     stream_splits,
 )
+from penstock.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,7 +114,7 @@ def text_source(
     )
 
 
-@dataclass(frozen=True)
+@record
 class LinesPayload:
     """The bytes of one split, with room before them for an unfinished line."""
 
@@ -129,7 +129,7 @@ class LinesPayload:
         return int(self.buffer.nbytes)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class TextSource(CarrySource):
     """Text files, listed; built by `text_source`. Blocks are lists of str."""
 

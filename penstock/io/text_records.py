@@ -12,10 +12,11 @@ split where it fails is walked quote by quote instead.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+from penstock.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +39,7 @@ _TILE = 256 << 10
 _LF, _CR = 10, 13
 
 
-@dataclass(frozen=True)
+@record
 class Separators:
     """The bytes that decide where fields and records end."""
 

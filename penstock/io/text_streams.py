@@ -6,7 +6,6 @@ import codecs
 import io
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from penstock.io import s3
 from penstock.io.compression import DecompressedStream, estimated_size, open_decompressed
 from penstock.io.filesystem import FileInfo, count_bytes, local_path, read_range, scheme_of
 from penstock.io.source import Split
+from penstock.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,7 +147,7 @@ def open_text(
     return Transcoded(stream, encoding, errors, info.uri)
 
 
-@dataclass(frozen=True)
+@record
 class StreamCut:
     """What a cut of a stream's bytes found: how much is whole, and the state after."""
 

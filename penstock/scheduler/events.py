@@ -6,14 +6,15 @@ them into a progress bar, a profile or a page. They see nothing else of a run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from penstock.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Event:
     """Something that happened in run `run`, `seconds` after it began."""
 
@@ -21,7 +22,7 @@ class Event:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RunStarted(Event):
     """A graph begins to run: its needed stages with their numbers of tasks."""
 
@@ -32,7 +33,7 @@ class RunStarted(Event):
     budget: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TasksStarted(Event):
     """A worker was handed `ntasks` tasks of stage number `stage`."""
 
@@ -41,7 +42,7 @@ class TasksStarted(Event):
     reserved: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TasksFinished(Event):
     """`ntasks` tasks of stage number `stage` are done, giving `nbytes` of blocks."""
 
@@ -51,7 +52,7 @@ class TasksFinished(Event):
     task_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MemorySampled(Event):
     """The process takes `rss` bytes; its account holds `reserved` and `held`."""
 
@@ -61,7 +62,7 @@ class MemorySampled(Event):
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Spilled(Event):
     """`nbytes` more were written to spill files, of which `total` are on disk."""
 
@@ -69,7 +70,7 @@ class Spilled(Event):
     total: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RunFinished(Event):
     """The run has ended; `error` names the exception that ended it, if one did."""
 

@@ -11,8 +11,10 @@ whole graph: output `j` of task `i` of a stage has the id
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
+
+from penstock.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-@dataclass(frozen=True)
+@record
 class TaskMemory:
     """How much memory one task of a stage takes, as declared by its operation.
 
@@ -37,7 +39,7 @@ class TaskMemory:
     """Expected bytes of all outputs together; 0 when the inputs' bytes tell enough."""
 
 
-@dataclass
+@record(frozen=False)
 class Stage:
     """Homogeneous tasks over a block grid.
 
@@ -76,7 +78,7 @@ class Stage:
         return self.ntasks * self.outputs
 
 
-@dataclass
+@record(frozen=False)
 class Graph:
     """Stages in topological order and the values that are wanted of them."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from typing import Any
@@ -13,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from penstock.errors import SchemaError, UnsupportedError
+from penstock.records import record
 
 Chunks = tuple[tuple[int, ...], ...]
 
 
-@dataclass(frozen=True)
+@record
 class ArraySchema:
     """What the blocks of an array hold: chunk sizes per axis, and the dtype.
 
@@ -110,7 +110,7 @@ class ArraySchema:
         )
 
 
-@dataclass(frozen=True)
+@record
 class Grid:
     """Sizes of chunks along each axis as one value, compared and hashed at once."""
 
@@ -289,7 +289,7 @@ def broadcast_blocks(ids: np.ndarray, numblocks: tuple[int, ...], to: ArraySchem
     return np.ascontiguousarray(grid).ravel()
 
 
-@dataclass(frozen=True)
+@record
 class AxisSlice:
     """What a slice takes of one axis: blocks, and the part of each.
 

@@ -5,7 +5,6 @@ What came before a block is a state of a few numbers per column.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,12 +12,13 @@ import pyarrow as pa
 
 from penstock.engine.kernels.expanding import window_values
 from penstock.errors import UnsupportedError
+from penstock.records import record
 
 EXPONENTIAL = frozenset({"mean", "var", "std", "sum"})
 """Functions of exponentially weighted windows."""
 
 
-@dataclass(frozen=True)
+@record
 class Decay:
     """How weights fall off with the rows.
 

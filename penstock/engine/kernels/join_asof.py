@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,12 @@ from penstock.blocks import concat_tables, single_chunk
 from penstock.engine.kernels.convert import series_from_arrow
 from penstock.engine.kernels.groupby_codes import group_codes
 from penstock.engine.kernels.partition import take_rows
+from penstock.records import record
 
 _ROW = "__row__"
 
 
-@dataclass(frozen=True)
+@record
 class AsofKeys:
     """What an as-of join looks at.
 

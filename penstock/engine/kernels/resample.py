@@ -5,10 +5,11 @@ pandas itself cuts the bins, so that they lie where its ``resample`` has them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from penstock.records import record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _DAY = 86_400 * 10**9
 
 
-@dataclass(frozen=True)
+@record
 class Bins:
     """How time is cut into bins: the options of pandas' ``resample``.
 

@@ -6,13 +6,13 @@ the rows whose time is near enough to the block's edge, however many they are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from penstock.blocks import compact, concat_tables, single_chunk
 from penstock.engine.kernels.aggregate.values import raw
+from penstock.records import record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ FORWARD = "forward"
 _NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 
 
-@dataclass(frozen=True)
+@record
 class WindowCall:
     """A call of a method of pandas' rolling windows.
 
@@ -122,7 +122,7 @@ class TimeRows(NamedTuple):
     """1 where time goes up, -1 where it goes down, 0 where it has stood still so far."""
 
 
-@dataclass(frozen=True)
+@record
 class TimeEdge:
     """Picks the rows within `reach` of the block after them, or before them if `ahead`.
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.engine.kernels.missing import null_mask, raw_values
+from penstock.records import record
 
 try:
     from penstock.engine.kernels import _slots
@@ -32,7 +32,7 @@ _WORD = (1 << 64) - 1
 _SUMMED = {np.dtype(np.float64): "d", np.dtype(np.int64): "l"}
 
 
-@dataclass(frozen=True)
+@record
 class _Range:
     """A key column and its values: `span` of them from `least`, and one more for missing keys."""
 

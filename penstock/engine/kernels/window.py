@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,6 +13,7 @@ from penstock.blocks import single_chunk
 from penstock.engine.kernels.aggregate.values import raw, typed, valid_mask
 from penstock.engine.kernels.missing import nan_to_null
 from penstock.errors import SchemaError, UnsupportedError
+from penstock.records import record
 
 _UFUNCS = {
     "cumsum": np.add,
@@ -24,7 +23,7 @@ _UFUNCS = {
 }
 
 
-@dataclass(frozen=True)
+@record
 class CumulativeState:
     """What the rows before a block come to.
 

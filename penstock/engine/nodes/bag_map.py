@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock.engine.kernels.bags import FirstItems, joined
@@ -11,13 +10,14 @@ from penstock.engine.plan import BagNode, FrameNode, Node
 from penstock.engine.primitives import Blocks, Lowering, blockwise
 from penstock.engine.primitives.tree_reduce import reduce_once
 from penstock.engine.schema import FrameSchema
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class MapBag(BagNode):
     """Call ``function(items, *others)`` on each partition.
 
@@ -59,7 +59,7 @@ class MapBag(BagNode):
         return str(getattr(self.function.value, "__name__", ""))
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class TakeBag(BagNode):
     """The first items of the first partitions, as one partition."""
 
@@ -85,7 +85,7 @@ class TakeBag(BagNode):
         return str(self.items)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class BagToFrame(FrameNode):
     """Tables of the items: dicts, tuples or records of the same fields."""
 

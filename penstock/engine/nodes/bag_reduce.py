@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from penstock.engine.nodes.map_blocks import Opaque
 from penstock.engine.plan import BagNode, Node, ValueNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, tree_reduce
 from penstock.engine.primitives.tree_reduce import SPLIT_EVERY
+from penstock.records import record
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class ReduceBag(ValueNode):
     """``finish(aggregate([per_partition(items), ...]))`` as one value.
 
@@ -37,7 +36,7 @@ class ReduceBag(ValueNode):
         return _reduced(self, lowering)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class ReduceToBag(BagNode):
     """As `ReduceBag`; the value is a list, the one partition of a bag."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -17,10 +17,11 @@ from penstock.engine.plan import BagNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise
 from penstock.engine.primitives.lowering import add_stage
 from penstock.io.source import CarrySource, Pushdown, Split
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class FromSequence(BagNode):
     """Cut a list in memory into neighbouring runs of `size` items."""
 
@@ -64,7 +65,7 @@ class _Run:
         return self.items[number * self.size : (number + 1) * self.size]
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class ReadText(BagNode):
     """Read the lines of a text source.
 
@@ -143,7 +144,7 @@ class _ParseLines:
         return self.source.parse(payload, state, split, Pushdown())
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class PersistedBag(BagNode):
     """Lists that an earlier run left in the store."""
 

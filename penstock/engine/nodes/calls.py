@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from penstock.engine.plan import Node, ValueNode, user_lines
 from penstock.engine.primitives import Blocks, Lowering, blockwise
 from penstock.engine.primitives.lowering import add_stage
 from penstock.engine.primitives.tree_reduce import reduce_once
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 
@@ -74,7 +74,7 @@ def fill(value: Any, inputs: Sequence[Any]) -> Any:
     return value
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Value(ValueNode):
     """An object that is there already."""
 
@@ -94,7 +94,7 @@ class _Constant:
         return self.value
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Call(ValueNode):
     """One call; the rule `group_calls` makes one stage of all calls of a plan.
 
@@ -118,7 +118,7 @@ class Call(ValueNode):
         return CallGroup((self.template,), (places,), self.values, (None,)).lower(lowering)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class CallGroup(Node):
     """Calls that may take each other's values, one block each.
 
@@ -192,7 +192,7 @@ class _Origin:
         return f"the call of {self.templates[number].label}" + (f", {line}" if line else "")
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class CallResult(ValueNode):
     """The value of one call of a group."""
 
@@ -206,7 +206,7 @@ class CallResult(ValueNode):
         return Blocks(blocks.ids[self.place : self.place + 1], 0)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Gathered(ValueNode):
     """All blocks of a collection as one object, what its ``compute`` would give."""
 
@@ -222,7 +222,7 @@ class Gathered(ValueNode):
         return reduce_once(lowering, self.name, self.finish.value, whole, count)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class PersistedValue(ValueNode):
     """A value that an earlier run left in the store."""
 

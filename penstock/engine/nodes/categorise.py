@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 
 from penstock.engine.kernels.categories import (
@@ -14,12 +14,13 @@ from penstock.engine.kernels.categories import (
 from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, tree_reduce
 from penstock.engine.schema import FrameSchema
+from penstock.records import record
 
 # Categories are few, or the column should not be made of them.
 _CATEGORIES_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Categorise(FrameNode):
     """Make `columns` categorical: the distinct values of all blocks, sorted, and codes into them."""
 

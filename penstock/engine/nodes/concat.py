@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,13 @@ import numpy as np
 from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise
 from penstock.engine.schema import FrameSchema
+from penstock.records import record
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Concat(FrameNode):
     """The blocks of several frames one after the other, with columns united by name."""
 
@@ -77,7 +78,7 @@ def align_block(schema: pa.Schema, table: pa.Table) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class SideBySide(FrameNode):
     """The columns of several frames that have the same rows in the same blocks."""
 
@@ -146,7 +147,7 @@ class _SideBySide:
         return pa.Table.from_arrays(arrays, names=names)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class WithScalars(FrameNode):
     """Each block with the values of one-row frames as constant columns."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -16,13 +16,14 @@ from penstock.engine.nodes.row_return import POSITION, return_rows, with_positio
 from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import GATHER_COPIES, Blocks, Lowering, blockwise, exchange
 from penstock.engine.schema import FrameSchema
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class DropDuplicates(FrameNode):
     """Keep one row (or, with ``keep=False``, only lone rows) per distinct `subset`."""
 
@@ -72,7 +73,7 @@ def _distinct_pieces(
 _MARK = "duplicated"
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Duplicated(FrameNode):
     """Tell which rows repeat another in `subset`, in the blocks that the rows are in."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from penstock.engine.kernels.fill import (
 from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, prefix_scan
 from penstock.engine.schema import FrameSchema
+from penstock.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 States = dict[str, FillState]
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class _Filling(FrameNode):
     """Each block with what the blocks beside it have for its missing values."""
 
@@ -53,7 +53,7 @@ class _Filling(FrameNode):
         return states if method == "ffill" else Blocks(states.ids[::-1], 0)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Fill(_Filling):
     """Missing values become the last valid one before them, or the first after.
 
@@ -81,7 +81,7 @@ class Fill(_Filling):
         return "" if self.limit is None else f"limit {self.limit}"
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Interpolate(_Filling):
     """Missing numbers become those on the line between the valid ones on both sides."""
 

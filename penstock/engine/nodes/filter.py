@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,12 +12,13 @@ from penstock.engine.kernels.groupby_codes import filter_rows
 from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise
 from penstock.engine.schema import FrameSchema
+from penstock.records import record
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Filter(FrameNode):
     """Keep the rows for which `predicate` is true; missing counts as false."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock.blocks import concat_tables
@@ -15,12 +14,13 @@ from penstock.engine.nodes.partitioners import RangePartitioner
 from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, exchange
 from penstock.engine.schema import FrameSchema
+from penstock.records import record
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class GroupMap(FrameNode):
     """Call a function with whole groups, several at once, as pandas' grouped object.
 

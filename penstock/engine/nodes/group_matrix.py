@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from penstock.engine.nodes.partitioners import RangePartitioner
 from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, exchange
 from penstock.engine.schema import ORDER, FrameSchema, index_column
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _PAIR_COPIES = 4
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class GroupMatrix(FrameNode):
     """A row for each group and column, with the column's relation to every other.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +18,13 @@ from penstock.engine.nodes.row_return import POSITION
 from penstock.engine.primitives import Blocks, Lowering, blockwise, prefix_scan
 from penstock.engine.primitives.lowering import output
 from penstock.engine.schema import FrameSchema
+from penstock.records import record
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class GroupPositions(GroupSpread):
     """The place of each row in its group, counted from its first and from its last row."""
 
@@ -78,7 +78,7 @@ class GroupPositions(GroupSpread):
         return made
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class GroupNumbers(GroupSpread):
     """The number of the group of each row, in the order of the keys."""
 

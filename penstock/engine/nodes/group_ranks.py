@@ -8,7 +8,6 @@ partitions; each then finds the values that it has of those around a quantile.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +36,7 @@ from penstock.engine.primitives import (
     prefix_scan,
 )
 from penstock.engine.primitives.lowering import output
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def _sorted(by: tuple[str, ...], pieces: list[pa.Table]) -> pa.Table:
     return sort_table(table, list(by), [True] * len(by), "last")
 
 
-@dataclass(frozen=True)
+@record
 class _Run:
     """The key at an edge of a partition, and how many values it has on from there."""
 

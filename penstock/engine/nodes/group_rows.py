@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, exchange
 from penstock.engine.schema import FrameSchema
 from penstock.errors import SchemaError
+from penstock.records import record
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 PANDAS_COPIES = 6
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class GroupRows(FrameNode):
     """Call a function with whole groups; it gives one row for each row it gets.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from penstock.engine.nodes.group_spread import GroupSpread, keyless
 from penstock.engine.nodes.row_return import POSITION
 from penstock.engine.plan import FrameNode
 from penstock.engine.schema import FrameSchema
+from penstock.records import record
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +35,7 @@ _PARTIALS = {"cumsum": "sum", "cumprod": "prod", "cummin": "min", "cummax": "max
 _PRESENT = "__present__"
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class GroupScan(GroupSpread):
     """What the rows before each row, in its group, come to.
 
@@ -89,7 +90,7 @@ def _place(column: int) -> str:
     return f"__value_{column}__"
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class GroupCumulative(GroupScan):
     """Running sum, product, minimum or maximum of the columns in each group."""
 
@@ -145,7 +146,7 @@ class GroupCumulative(GroupScan):
         return made
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class GroupShift(GroupScan):
     """The row before each row in its group, or after it.
 
@@ -227,7 +228,7 @@ class GroupShift(GroupScan):
         return made
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class GroupFill(GroupScan):
     """Missing values replaced by the nearest valid one before them in their group, or after."""
 

@@ -8,7 +8,7 @@ where groups are large; no group is too large.
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from penstock.engine.nodes.row_return import POSITION, places, positions, return
 from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, exchange
 from penstock.engine.schema import FrameSchema
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 _MEETING_COPIES = 5
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class GroupSpread(FrameNode):
     """A value of its group for each row of the input, in the same blocks."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,14 @@ from penstock.engine.nodes.reduce import needed_columns
 from penstock.engine.nodes.row_return import POSITION
 from penstock.engine.plan import FrameNode
 from penstock.engine.schema import FrameSchema
+from penstock.records import record
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class GroupTransform(GroupSpread):
     """The aggregate of its group for each row.
 

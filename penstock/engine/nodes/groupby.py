@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import GATHER_COPIES, Blocks, Lowering, blockwise, exchange
 from penstock.engine.primitives.tree_reduce import SPLIT_EVERY, reduce_once
 from penstock.engine.schema import ORDER, FrameSchema, index_column, unique_names
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ _PRECOMBINE_BYTES = 4 << 20
 _COMBINE_COPIES = 4
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class GroupAggregate(FrameNode):
     """Aggregate the rows of each group; one row per group, keys as the index.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from penstock.engine.primitives import (
     tree_reduce,
 )
 from penstock.engine.schema import ORDER, FrameSchema
+from penstock.records import record
 from penstock.scheduler import current_pool
 from penstock.scheduler.graph import TaskMemory
 
@@ -41,7 +42,7 @@ _CROSS_COPIES = 3
 _MOST_PIECES = 1 << 16
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Join(FrameNode):
     """Pair the rows of two frames whose keys are equal.
 

@@ -7,7 +7,7 @@ the nearest row of each group before or after it, which is handed along by a sca
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ from penstock.engine.primitives import (
 )
 from penstock.engine.primitives.lowering import output
 from penstock.engine.schema import FrameSchema
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ _SEARCH_COPIES, _GROUPED_COPIES = 3.0, 5.0
 _SMALL_SHARE = 12
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class JoinAsof(FrameNode):
     """Pair each left row with the last right row before it, or the first after it.
 

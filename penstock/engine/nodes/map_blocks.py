@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise
 from penstock.engine.schema import FrameSchema
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Opaque:
         return self.value(*args, **kwargs)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class MapPandas(FrameNode):
     """Call ``function(frame, *others, *args, **kwargs)`` on each block as a pandas object.
 

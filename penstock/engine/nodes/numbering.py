@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from operator import add
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, prefix_scan
 from penstock.engine.primitives.lowering import output
 from penstock.engine.schema import ORDER, FrameSchema, index_column
+from penstock.records import record
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _ROW_BITS = 36
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class NumberRows(FrameNode):
     """Add the row number in the whole input as the index column.
 
@@ -64,7 +65,7 @@ def _counted(table: pa.Table) -> tuple[pa.Table, int]:
     return table, table.num_rows
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class RowPositions(FrameNode):
     """Add a hidden column of row positions, for results that come in another order."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -22,13 +21,14 @@ from penstock.engine.primitives import (
     tree_reduce,
 )
 from penstock.engine.schema import FrameSchema
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Nunique(FrameNode):
     """Count the distinct values of `column`, as one row; a missing one counts unless `dropna`."""
 

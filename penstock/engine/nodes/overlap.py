@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock.blocks import concat_tables
@@ -12,6 +11,7 @@ from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, halo
 from penstock.engine.schema import FrameSchema
 from penstock.errors import SchemaError
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PANDAS_COPIES = 4.0
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class MapOverlap(FrameNode):
     """Call ``function(frame, *args, **kwargs)`` on blocks with neighbouring rows.
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock.engine.kernels.convert import example_of, series_from_arrow
 from penstock.engine.schema import FrameSchema
+from penstock.records import record
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
 
-@dataclass(frozen=True)
+@record
 class PandasGroups:
     """How pandas groups the rows of a partition.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from penstock.engine.kernels.groupby_codes import group_codes
@@ -13,13 +13,14 @@ from penstock.engine.kernels.sort_splitters import (
     range_numbers,
     range_partition,
 )
+from penstock.records import record
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
 
-@dataclass(frozen=True)
+@record
 class HashPartitioner:
     """Equal keys meet in one partition; no order between partitions."""
 
@@ -42,7 +43,7 @@ class HashPartitioner:
         raise TypeError("rows of one hashed key stay together")
 
 
-@dataclass(frozen=True)
+@record
 class RangePartitioner:
     """Partitions are ranges of the sort keys, in the order of the result."""
 
@@ -102,7 +103,7 @@ class RangePartitioner:
         return AroundKey(replace(self, splitters=ordered.slice(ordered.num_rows // 2, 1)))
 
 
-@dataclass(frozen=True)
+@record
 class AroundKey:
     """Three partitions: the rows before a key, those of the key itself, and those after it."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from operator import add
 from typing import TYPE_CHECKING, Any
@@ -23,12 +22,13 @@ from penstock.engine.primitives import (
 )
 from penstock.engine.primitives.lowering import output
 from penstock.engine.schema import FrameSchema, index_column
+from penstock.records import record
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Quantile(FrameNode):
     """The values of `column` (without missing ones) at the given quantiles."""
 

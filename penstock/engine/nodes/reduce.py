@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from penstock.engine.nodes.sources import ReadFrame
 from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, tree_reduce
 from penstock.engine.schema import FrameSchema
+from penstock.records import record
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 AGGREGATED_BYTES = 64 << 10
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Reduce(FrameNode):
     """Aggregate all rows to one, through partial aggregates and a tree of combinations."""
 
@@ -95,7 +95,7 @@ def finalize_block(keys: tuple[str, ...], specs: tuple[AggSpec, ...], table: pa.
     return finalize(table, list(keys), list(specs))
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class RowCount(FrameNode):
     """The number of rows, from the footers where the source has them."""
 

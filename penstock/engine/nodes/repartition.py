@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,13 +12,14 @@ from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise
 from penstock.engine.primitives.lowering import add_stage
 from penstock.engine.schema import FrameSchema
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Repartition(FrameNode):
     """Join neighbouring blocks, or cut blocks, to get `partitions` of them.
 
@@ -100,7 +100,7 @@ def _share(share: tuple[int, int], table: pa.Table) -> pa.Table:
     return compact(table.slice(start, stop - start))
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Subdivide(FrameNode):
     """Cut blocks whose rows are about to become `growth` times as wide, where they are too large.
 
@@ -140,7 +140,7 @@ class Subdivide(FrameNode):
         return f"for rows {self.growth:.3g} times as wide"
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class RepartitionDivisions(FrameNode):
     """Cut rows that are sorted by the index at the given index values.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from penstock.engine.nodes.costs import row_bytes
 from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, prefix_scan
 from penstock.engine.schema import FrameSchema, index_column
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _PANDAS_COPIES = 4.0
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class BinLabels(FrameNode):
     """Add the label of the bin that the time of each row falls into.
 
@@ -111,7 +112,7 @@ def _with_label(
     return table.append_column(field, array_from_series(pd.Series(labels)).cast(field.type))
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class AllBins(FrameNode):
     """Aggregated bins together with those that no row fell into.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from penstock.engine.primitives import (
     tree_reduce,
 )
 from penstock.engine.schema import FrameSchema, index_column
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ _KEYS_BYTES = 256 << 10
 _PLACES = 16
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Explode(FrameNode):
     """A row for each item of the lists in `columns`; the other columns are repeated."""
 
@@ -88,7 +89,7 @@ def _explode(columns: tuple[str, ...], table: pa.Table) -> pa.Table:
     return reshape.explode(table, columns)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Stack(FrameNode):
     """A row for each value: the labels of the columns become the innermost index level.
 
@@ -160,7 +161,7 @@ class Stack(FrameNode):
         )
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class DistinctRows(FrameNode):
     """The distinct combinations of a few columns, sorted: at most `most`, or an error.
 
@@ -224,7 +225,7 @@ def _ordered(columns: tuple[str, ...], na_position: str, table: pa.Table) -> pa.
     return sort_table(table, list(columns), True, na_position)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Pivot(FrameNode):
     """One row for each distinct `rows`, with the values of its rows side by side.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, halo
 from penstock.engine.schema import FrameSchema, field_for, index_column, schema_of
 from penstock.errors import SchemaError
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _PANDAS_COPIES = 4.0
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Rolling(FrameNode):
     """Call a method of pandas' rolling windows, on each block with the neighbours it needs.
 

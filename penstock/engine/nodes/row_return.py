@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from penstock.blocks import concat_tables, single_chunk
 from penstock.engine.kernels.partition import scatter
 from penstock.engine.kernels.sort import sort_table
 from penstock.engine.primitives import Blocks, Lowering, blockwise, exchange
+from penstock.records import record
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,7 +42,7 @@ def with_positions(block: int, table: pa.Table) -> pa.Table:
     return table.append_column(POSITION, pa.array(positions(block, table.num_rows)))
 
 
-@dataclass(frozen=True)
+@record
 class _BlockPartitioner:
     """Rows of one block meet in one partition, the one of its number."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from operator import add
 from typing import TYPE_CHECKING
@@ -13,12 +12,13 @@ from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, prefix_scan
 from penstock.engine.primitives.lowering import output
 from penstock.engine.schema import FrameSchema
+from penstock.records import record
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Sample(FrameNode):
     """Keep each row with probability `share`, decided by its number and `seed`."""
 

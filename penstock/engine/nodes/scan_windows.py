@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, prefix_scan
 from penstock.engine.primitives.lowering import output
 from penstock.engine.schema import INDEX_PREFIX, FrameSchema
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _DOUBLES = 16 * 8
 
 
-@dataclass(frozen=True)
+@record
 class WindowSpec:
     """One function of one column.
 
@@ -49,7 +50,7 @@ class WindowSpec:
 Specs = tuple[WindowSpec, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class _ScanWindows(FrameNode):
     """Functions of windows that begin at the first row.
 
@@ -113,7 +114,7 @@ class _ScanWindows(FrameNode):
         return ", ".join(f"{spec.function}({spec.column})" for spec in self.specs)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Expanding(_ScanWindows):
     """All rows up to each one: blocks are summed up in parallel, and the sums scanned."""
 
@@ -167,7 +168,7 @@ def _expanding_block(
     return _block(specs, table, rows)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Exponential(_ScanWindows):
     """Weights that decay with the rows: the state goes through the blocks in order."""
 

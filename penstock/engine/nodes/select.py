@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from penstock.engine.expr import Column, Expr, columns_of
 from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise
 from penstock.engine.schema import FrameSchema, index_column
+from penstock.records import record
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 Items = tuple[tuple[str, Expr], ...]
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Select(FrameNode):
     """Compute `items` from each row; the index goes along.
 
@@ -140,7 +141,7 @@ def project(node: FrameNode, names: tuple[str, ...]) -> FrameNode:
     )
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class SetIndex(FrameNode):
     """Make data columns the index; row order stays."""
 
@@ -188,7 +189,7 @@ class SetIndex(FrameNode):
         return ", ".join(self.columns)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class ResetIndex(FrameNode):
     """Make the index levels data columns (or drop them); the index becomes the default one."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from penstock.engine.kernels import sketches
 from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, tree_reduce
 from penstock.engine.schema import FrameSchema, index_column
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SKETCH_BYTES = 16 << 10
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class CountDistinct(FrameNode):
     """The estimated number of distinct rows of `columns`, by HyperLogLog."""
 
@@ -73,7 +73,7 @@ def _count_table(registers: np.ndarray) -> pa.Table:
     return pa.table({"rows": pa.array([round(sketches.estimated_count(registers))], pa.int64())})
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class EstimatedQuantile(FrameNode):
     """The estimated values of `column` at the given quantiles, by t-digest."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,12 +12,13 @@ from penstock.blocks import compact, concat_tables
 from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, tree_reduce
 from penstock.engine.schema import FrameSchema
+from penstock.records import record
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Partitions(FrameNode):
     """Only the blocks at `positions`; the others are not computed."""
 
@@ -60,7 +60,7 @@ class Partitions(FrameNode):
         return f"{len(self.positions)} of {self.input.npartitions}"
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Head(FrameNode):
     """The first `rows` rows (or the last, when `last`), as one block."""
 

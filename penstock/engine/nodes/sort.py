@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from penstock.engine.nodes.partitioners import HashPartitioner, RangePartitioner
 from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, exchange, tree_reduce
 from penstock.engine.schema import FrameSchema
+from penstock.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Sort(FrameNode):
     """Sort rows by `by`; ties keep their order.
 
@@ -102,7 +103,7 @@ def in_order(node: FrameNode) -> FrameNode:
     return Sort(node, order, (True,) * len(order)) if order else node
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class TopN(FrameNode):
     """The `rows` first rows in sorted order (nlargest, nsmallest), without a full sort."""
 
@@ -159,7 +160,7 @@ def _top_of(options: tuple, tables: Sequence[pa.Table]) -> pa.Table:
     return _top(options, concat_tables(tables))
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Shuffle(FrameNode):
     """Bring equal values of `on` into one partition."""
 

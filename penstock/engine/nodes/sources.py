@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from penstock.engine.primitives.lowering import add_stage, output
 from penstock.engine.schema import FrameSchema, index_column
 from penstock.errors import TypeConflictError
 from penstock.io.source import CarrySource, Pushdown, Source, Split
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 DEFAULT_BLOCK_BYTES = 32 << 20
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class ReadFrame(FrameNode):
     """Read a source, one block per split.
 
@@ -320,7 +321,7 @@ class TableRef:
         self.table = table
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class FromTable(FrameNode):
     """Cut a table in memory into blocks of neighbouring rows."""
 
@@ -380,7 +381,7 @@ def _slice(table: pa.Table, names: tuple[str, ...], bounds: tuple[int, int]) -> 
     return one_chunk(table.select(list(names)).slice(start, stop - start))
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Persisted(FrameNode):
     """Blocks that an earlier run left in the store."""
 

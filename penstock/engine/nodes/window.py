@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,13 @@ from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, halo, prefix_scan
 from penstock.engine.primitives.lowering import output
 from penstock.engine.schema import FrameSchema
+from penstock.records import record
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Cumulative(FrameNode):
     """Running sum, product, minimum or maximum of each data column.
 
@@ -126,7 +127,7 @@ def _run(options: Options, table: pa.Table, states: States | None) -> pa.Table:
     return _cumulate(function, skipna, columns, table, states)[0]
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Shift(FrameNode):
     """Move the data columns by `periods` rows, or take differences over them."""
 
@@ -234,7 +235,7 @@ def _edge(table: pa.Table | None, name: str) -> pa.Array | None:
     return None if table is None else single_chunk(table.column(name))
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class ShiftLabels(FrameNode):
     """Move the labels of the rows, which are times, by `periods` times `freq`."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +15,14 @@ from penstock.engine.primitives import Blocks, Lowering, blockwise
 from penstock.engine.primitives.lowering import add_stage
 from penstock.engine.schema import FrameSchema
 from penstock.io.sink import Receipt, Sink
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Write(FrameNode):
     """Write the blocks of `input` to a sink; the result is one row of figures.
 

@@ -7,17 +7,18 @@ makes them: reading, filtering and aggregating a block are one task.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from penstock.engine.primitives.lowering import Blocks, Lowering, add_stage
 from penstock.errors import SchemaError
+from penstock.records import record
 from penstock.scheduler.graph import Stage, TaskMemory
 
 
-@dataclass(frozen=True)
+@record
 class Step:
     """One function of a fused task and what it takes beside the block so far."""
 
@@ -26,7 +27,7 @@ class Step:
     takes_argument: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class Pipeline:
     """Functions run one after the other on a block, as one task."""
 

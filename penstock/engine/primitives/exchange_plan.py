@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from penstock.records import record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,7 +67,7 @@ class RangesOfKeys(Partitioner, Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@record
 class Sizes:
     """How an exchange is dimensioned.
 
@@ -98,7 +99,7 @@ Part: TypeAlias = "tuple[PartitionStore, int]"
 """A partition of a store."""
 
 
-@dataclass
+@record(frozen=False)
 class Portion:
     """What one gather task takes: partitions of each side's stores."""
 

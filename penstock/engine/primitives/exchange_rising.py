@@ -11,13 +11,14 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from penstock.blocks import concat_tables
 from penstock.engine.primitives.exchange_plan import RangesOfKeys
+from penstock.records import record
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _OVERLAP = 3  # neighbours that a block may overlap with
 
 
-@dataclass
+@record(frozen=False)
 class _Range:
     """What one gather task takes: the blocks that reach into a range of keys."""
 

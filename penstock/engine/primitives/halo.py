@@ -7,12 +7,12 @@ through a scan over the blocks' edges and from as far away as needed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.engine.primitives.blockwise import blockwise
 from penstock.engine.primitives.lowering import Blocks, Lowering
 from penstock.engine.primitives.prefix_scan import prefix_scan
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class _WithEdges:
         return self.function(block, before, after)
 
 
-@dataclass(frozen=True)
+@record
 class LastRows:
     """The last `rows` rows before a block."""
 
@@ -108,7 +108,7 @@ class LastRows:
         return summary if state is None else self.of_block(_joined([state, summary]))
 
 
-@dataclass(frozen=True)
+@record
 class FirstRows:
     """The first `rows` rows after a block."""
 

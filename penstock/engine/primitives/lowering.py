@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
 from penstock.engine.plan import Node, user_lines
+from penstock.records import record
 from penstock.scheduler.graph import Graph, Stage
 from penstock.scheduler.limits import available_cpus
 
@@ -26,7 +27,7 @@ _MAX_BLOCK = 64 << 20
 _MAX_PARTITION = 128 << 20
 
 
-@dataclass(frozen=True)
+@record
 class Blocks:
     """The blocks of one node, as value ids of the graph under construction."""
 
@@ -51,7 +52,7 @@ class Resource(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass
+@record(frozen=False)
 class Lowering:
     """The state of turning one optimised plan into a graph.
 

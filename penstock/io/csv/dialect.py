@@ -5,12 +5,13 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from functools import cached_property
 from typing import Any
 
 from penstock.errors import UnsupportedError
 from penstock.io.text_records import Separators
+from penstock.records import record
 
 # Accepted because scripts pass them, without effect on the result here.
 _WITHOUT_EFFECT = {"low_memory", "memory_map", "float_precision", "cache_dates", "engine"}
@@ -28,7 +29,7 @@ _ASCII_SUPERSETS = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@record
 class Dialect:
     """How text is cut into records, fields and missing values (pandas' parameter names)."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import Any
 
@@ -24,11 +24,12 @@ from penstock.io.csv.layout import (
 from penstock.io.filesystem import FileInfo, read_range
 from penstock.io.text_records import FIELD, scan_from
 from penstock.io.text_streams import StreamCursor, StreamCut, open_text
+from penstock.records import record
 
 _COUNT_LINES_LIMIT = 1 << 30
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class CsvInputs:
     """CSV files and how they are to be understood; heads are read once per process."""
 

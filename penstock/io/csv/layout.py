@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import FormatError, ParseError, UnsupportedError
 from penstock.io.csv.certain import certain_labels
 from penstock.io.sniff import describe_content
+from penstock.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ HEAD_BYTES = 64 << 10
 HEAD_LIMIT = 64 << 20
 
 
-@dataclass(frozen=True)
+@record
 class Layout:
     """What the head of one file says.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import warnings
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from penstock.errors import ParseError, TypeConflictError
 from penstock.io.csv import types
 from penstock.io.csv.plain_numbers import plain_numbers
 from penstock.io.csv.projection import Narrow, narrowed
+from penstock.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ class BadLinesWarning(UserWarning):
     """Rows of an input were left out because they have too many fields."""
 
 
-@dataclass(frozen=True)
+@record
 class Column:
     """One column to be read: its place in the file and the field it becomes."""
 
@@ -46,7 +46,7 @@ class Column:
     """Declared as a NumPy integer or bool by the user: pandas refuses missing values."""
 
 
-@dataclass(frozen=True)
+@record
 class Marks:
     """Which bytes that call for care may occur in a block."""
 
@@ -55,7 +55,7 @@ class Marks:
     """The letter x, as in a hexadecimal number."""
 
 
-@dataclass(frozen=True)
+@record
 class Where:
     """Names the place of a block in errors."""
 

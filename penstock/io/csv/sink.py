@@ -7,7 +7,7 @@ import fnmatch
 import io
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ from penstock.errors import SinkError, TargetExistsError, UnsupportedError, colu
 from penstock.io.compression import compress, compression_of
 from penstock.io.sink import Mode, Receipt, Sink
 from penstock.io.transaction import Transaction
+from penstock.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +30,7 @@ _SUFFIX = {"gzip": ".gz", "bz2": ".bz2", "xz": ".xz", "zstd": ".zst"}
 _PLAIN_LEAST, _PLAIN_MOST = 1e-4, 1e9
 
 
-@dataclass(frozen=True)
+@record
 class CsvFormat:
     """How values become text (the parameters of `pandas.DataFrame.to_csv`)."""
 
@@ -134,7 +135,7 @@ def csv_sink(
     )
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False)
 class CsvSink(Sink):
     """One CSV file, or one for each block; built by `csv_sink`."""
 

@@ -8,7 +8,7 @@ record of the splits before with this one's and parses what is complete.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import count, pairwise
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,7 @@ from penstock.io.text_streams import (
     read_buffer,
     stream_splits,
 )
+from penstock.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,7 +57,7 @@ class TypeWidenedWarning(UserWarning):
     """A column holds values that contradict its sampled type, which was widened."""
 
 
-@dataclass(frozen=True)
+@record
 class TextPayload:
     """The bytes of one split, with room before them for an unfinished record."""
 
@@ -166,7 +167,7 @@ def _holds_callable(kwargs: Mapping[str, Any]) -> bool:
     return any(callable(value) and not isinstance(value, type) for value in kwargs.values())
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class CsvSource(CarrySource):
     """CSV files, listed, sampled and typed; built by `csv_source`."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from penstock.io.source import Split
+from penstock.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,7 @@ _TOO_BIG = 1.5
 """A row group this many times the target is read in batches, smaller ones whole."""
 
 
-@dataclass(frozen=True)
+@record
 class RowGroups:
     """Where a split's rows are.
 
@@ -44,7 +44,7 @@ class RowGroups:
     batch: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True)
+@record
 class File:
     """One file, with what planning needs of its footer."""
 

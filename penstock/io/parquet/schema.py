@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from penstock.errors import SchemaError
+from penstock.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 _NAMED_FILES = 3
 
 
-@dataclass(frozen=True)
+@record
 class Drift:
     """One way in which the files of a data set disagree.
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from penstock.config import format_bytes
+from penstock.records import record
 from penstock.scheduler import events
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 
-@dataclass
+@record(frozen=False)
 class StageProfile:
     """What the tasks of one stage, by name, took over all runs seen."""
 
@@ -30,7 +31,7 @@ class StageProfile:
         )
 
 
-@dataclass
+@record(frozen=False)
 class Profile:
     """Collects peak memory, spilled bytes, tasks and seconds.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +12,12 @@ from penstock.engine.kernels.aggregate.kinds import WORD
 from penstock.engine.kernels.aggregate.spec import AggSpec, label_kind
 from penstock.engine.kernels.aggregate.values import as_floats, from_floats
 from penstock.errors import SchemaError, UnsupportedError
+from penstock.records import record
 
 Parts = Mapping[str, pa.Array]
 
 
-@dataclass(frozen=True)
+@record
 class Aggregation:
     """One aggregation function.
 

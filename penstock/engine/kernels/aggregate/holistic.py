@@ -8,7 +8,6 @@ sorts. Anything else is a function of the user's, called by pandas for each grou
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,11 +31,12 @@ from penstock.engine.kernels.convert import array_from_series, series_from_arrow
 from penstock.engine.kernels.groupby_codes import drop_missing_keys, group_codes
 from penstock.engine.kernels.sort import sort_values, stable_order
 from penstock.errors import SchemaError, UnsupportedError
+from penstock.records import record
 
 INTERPOLATIONS = ("linear", "lower", "higher", "nearest", "midpoint")
 
 
-@dataclass(frozen=True)
+@record
 class Holistic:
     """An aggregation of all rows of each group.
 

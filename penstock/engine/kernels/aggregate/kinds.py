@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -22,12 +21,13 @@ from penstock.engine.kernels.aggregate.values import (
 )
 from penstock.engine.kernels.groupby_codes import group_codes
 from penstock.engine.kernels.sort import sort_values
+from penstock.records import record
 
 Reduce = Callable[[pa.Array, Groups], pa.Array]
 WORD = 32
 
 
-@dataclass(frozen=True)
+@record
 class Kind:
     """A kind of partial.
 

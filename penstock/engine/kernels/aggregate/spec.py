@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+
+from penstock.records import record
 
 _SEPARATOR = "\x1f"
 _FIELD = b"penstock.field"
@@ -13,7 +14,7 @@ LABELS = "label:"
 _ORDERED = frozenset({"first", "last", "list", "unique", "idxmin", "idxmax", "apply", "mode"})
 
 
-@dataclass(frozen=True)
+@record
 class AggSpec:
     """One aggregation of one column.
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
 
+from penstock.records import record
+
 MODES = ("none", "periodic", "reflect", "nearest", "constant")
 
 
-@dataclass(frozen=True)
+@record
 class Piece:
     """A part of a block's margin along one axis.
 
@@ -32,7 +33,7 @@ class Piece:
     size: int
 
 
-@dataclass(frozen=True)
+@record
 class Margins:
     """The pieces in front of a block and behind it."""
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from penstock.engine.kernels.arrays.reductions import Reduction
+from penstock.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Position(Reduction):
     """Places of extremes: values, and positions in the whole array.
 
@@ -77,7 +77,7 @@ class Position(Reduction):
         return state[1]
 
 
-@dataclass(frozen=True)
+@record
 class Largest(Reduction):
     """The `k` largest (smallest, when negative) elements along one axis, or their positions."""
 

@@ -10,16 +10,16 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 
 from penstock.engine.kernels.arrays.program import Tile
+from penstock.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Reduction(ABC):
     """A reduction over `axes`.
 

@@ -13,7 +13,6 @@ import functools
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +28,7 @@ from penstock.engine.kernels.convert import (
 from penstock.engine.kernels.identity import identity_key
 from penstock.engine.kernels.missing import is_missing
 from penstock.errors import SchemaError, UnsupportedError
+from penstock.records import record
 
 Native = Callable[[list[Any], dict[str, Any]], Any]
 Fallback = Callable[..., Any]
@@ -47,7 +47,7 @@ class Value(NamedTuple):
         return pa.field("", self.array.type, metadata=metadata)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Op:
     """One elementwise operation.
 

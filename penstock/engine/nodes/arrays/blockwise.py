@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -16,10 +15,11 @@ from penstock.engine.nodes.map_blocks import Opaque
 from penstock.engine.plan import ArrayNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise
 from penstock.errors import SchemaError
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class BlockwiseArray(ArrayNode):
     """A function of blocks; each axis of an operand stands for one of the result or is summed over.
 
@@ -140,7 +140,7 @@ class BlockwiseArray(ArrayNode):
         return self.label
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class PickArray(ArrayNode):
     """One of the arrays that a function gives together, as a tuple per block."""
 

@@ -7,7 +7,6 @@ holds one block of each operand and of the result for each worker.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -19,6 +18,7 @@ from penstock.engine.nodes.map_blocks import Opaque
 from penstock.engine.plan import ArrayNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, tree_reduce
 from penstock.engine.primitives.lowering import add_stage
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 # With fewer blocks of the result than this, sums go through a tree to keep all workers busy.
@@ -27,7 +27,7 @@ _FEW = 8
 _SPLIT_EVERY = 4
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Contract(ArrayNode):
     """Sum, over all places along the axes that the result lacks, what a function makes of blocks.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -12,10 +11,11 @@ import numpy as np
 from penstock.engine.kernels.chunks import ArraySchema
 from penstock.engine.plan import ArrayNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, prefix_scan
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class CumulativeArray(ArrayNode):
     """A ufunc accumulated along an axis.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -13,10 +12,11 @@ from penstock.engine.kernels.chunks import ArraySchema
 from penstock.engine.nodes.map_blocks import Opaque
 from penstock.engine.plan import ArrayNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, tree_reduce
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class CountArray(ArrayNode):
     """Counts of each block added up: bincount, histograms.
 
@@ -73,7 +73,7 @@ def _typed(dtype: np.dtype, counts: np.ndarray) -> np.ndarray:
     return counts.astype(dtype, copy=False)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class DistinctArray(ArrayNode):
     """Distinct elements of an array of one axis, with their first positions and their counts.
 
@@ -132,7 +132,7 @@ def _merged(equal_nan: bool, parts: Sequence[tuple[np.ndarray, ...]]) -> tuple[n
     return values, first, counts
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class PartOfDistinct(ArrayNode):
     """The distinct elements (0), their first positions (1), or their counts (2)."""
 

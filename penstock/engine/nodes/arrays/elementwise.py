@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -17,10 +16,11 @@ from penstock.engine.kernels.chunks import (
 from penstock.engine.nodes.arrays.again import made_again
 from penstock.engine.plan import ArrayNode, Node
 from penstock.engine.primitives import Blocks, Lowering, blockwise
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Elementwise(ArrayNode):
     """A program of elementwise steps on the blocks of `operands`, which broadcast.
 

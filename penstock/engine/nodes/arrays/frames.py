@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from penstock.engine.plan import ArrayNode, FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise
 from penstock.engine.schema import FrameSchema
 from penstock.errors import SchemaError
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _COPIES = 2.0
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class ArrayOfFrame(ArrayNode):
     """The values of a frame's columns, a block of rows per chunk.
 
@@ -80,7 +80,7 @@ def _values(schema: FrameSchema, layout: ArraySchema, number: int, table: pa.Tab
     return values.astype(layout.dtype)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class FrameOfArray(FrameNode):
     """The columns of an array as those of a frame.
 

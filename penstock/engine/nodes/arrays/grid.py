@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
@@ -11,10 +10,11 @@ import numpy as np
 from penstock.engine.kernels.chunks import ArraySchema, Grid, schema_of
 from penstock.engine.plan import ArrayNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class ReshapeBlocks(ArrayNode):
     """The same elements in blocks of another shape, as many and in the same order.
 
@@ -59,7 +59,7 @@ class _Reshape:
         return np.asarray(block).reshape(shape)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class TransposeArray(ArrayNode):
     """The axes of an array in another order.
 
@@ -98,7 +98,7 @@ class TransposeArray(ArrayNode):
         return f"axes {self.axes}"
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class JoinArrays(ArrayNode):
     """Arrays one after the other along an axis; they agree in the chunks of the other axes."""
 
@@ -130,7 +130,7 @@ class JoinArrays(ArrayNode):
         return f"{len(self.operands)} along axis {self.axis}"
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class PickBlocks(ArrayNode):
     """Some of the blocks of an array.
 
@@ -160,7 +160,7 @@ class PickBlocks(ArrayNode):
         return Blocks(np.ascontiguousarray(grid[np.ix_(*self.numbers)]).ravel(), blocks.nbytes)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class SizedArray(ArrayNode):
     """An array whose sizes have become known."""
 
@@ -177,7 +177,7 @@ class SizedArray(ArrayNode):
         return lowering.blocks(self.input).shared()
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class BroadcastArray(ArrayNode):
     """An array repeated along new axes, or axes of length 1, without memory for it.
 

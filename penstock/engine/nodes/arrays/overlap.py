@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -15,10 +14,11 @@ from penstock.engine.kernels.chunks import ArraySchema
 from penstock.engine.plan import ArrayNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise
 from penstock.engine.primitives.lowering import add_stage
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class WithMargins(ArrayNode):
     """Blocks that hold elements of their neighbours too.
 

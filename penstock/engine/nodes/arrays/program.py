@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,14 @@ from penstock.engine.nodes.map_blocks import Opaque
 from penstock.engine.plan import ArrayNode, Node
 from penstock.engine.primitives import Blocks, Lowering
 from penstock.engine.primitives.lowering import add_stage
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 Ref = int
 """The number of an earlier call, or ``~k`` for the `k`-th of the blocks of the operands."""
 
 
-@dataclass
+@record(frozen=False)
 class Calls:
     """Calls under construction.
 
@@ -47,7 +48,7 @@ def block_refs(operands: Sequence[ArrayNode], which: int) -> np.ndarray:
     return ~np.arange(first, first + schema.nblocks).reshape(schema.numblocks)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class BlockProgram(Node):
     """Calls, each one task of one stage; only those that are needed run.
 
@@ -115,7 +116,7 @@ def _call(function: Callable[..., Any], *values: Any) -> Any:
     return function(*values)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class ProgramArray(ArrayNode):
     """Values of a program as the blocks of an array.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from penstock.engine.kernels.chunks import ArraySchema
 from penstock.engine.plan import ArrayNode, FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise
 from penstock.engine.schema import FrameSchema
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 COLUMN = "values"
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class ColumnOfArray(FrameNode):
     """The elements of an array that are not NaN as one column, in any order."""
 
@@ -59,7 +59,7 @@ def _column(block: np.ndarray) -> pa.Table:
     return pa.table({COLUMN: pa.array(values)})
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class ArrayOfColumn(ArrayNode):
     """The one block of a frame of one column as an array.
 

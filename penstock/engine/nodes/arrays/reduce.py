@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -14,12 +13,13 @@ from penstock.engine.nodes.arrays.elementwise import tile_source
 from penstock.engine.plan import ArrayNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, tree_reduce
 from penstock.engine.primitives.blockwise import last_function, with_last
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 _MERGED_BYTES = 64 << 10
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class ReduceArray(ArrayNode):
     """Reduce some axes of an array.
 

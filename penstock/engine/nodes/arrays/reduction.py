@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -13,10 +12,11 @@ from penstock.engine.kernels.chunks import ArraySchema
 from penstock.engine.nodes.map_blocks import Opaque
 from penstock.engine.plan import ArrayNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, tree_reduce
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class ReduceBlocks(ArrayNode):
     """Reduce axes through functions for a block, for several parts, and for the end.
 

@@ -7,7 +7,6 @@ block is gone once it is written: the result is in memory once and not twice.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
@@ -18,6 +17,7 @@ from penstock.engine.kernels.chunks import ArraySchema
 from penstock.engine.plan import ArrayNode, Node
 from penstock.engine.primitives import Blocks, Lowering, blockwise, tree_reduce
 from penstock.errors import MemoryLimitError
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 
@@ -35,7 +35,7 @@ class Target:
         raise TypeError("an array under construction stays in memory")
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class WholeArray(Node):
     """The first block is a `Target` that holds all elements once the others are done."""
 

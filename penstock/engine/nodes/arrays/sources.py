@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +13,7 @@ from penstock.engine.nodes.map_blocks import Opaque
 from penstock.engine.nodes.sources import stored_blocks
 from penstock.engine.plan import ArrayNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 
@@ -50,7 +50,7 @@ class _Leaf(ArrayNode):
         return f"{self.layout.shape} {self.layout.dtype}"
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Full(_Leaf):
     """One value everywhere; its blocks take the memory of one element.
 
@@ -92,7 +92,7 @@ class _Fill:
         return np.ndarray(shape, self.layout.dtype, self.element, 0, self.strides)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Arange(_Leaf):
     """Evenly spaced values, computed as NumPy does: ``start + i * (next - start)``."""
 
@@ -137,7 +137,7 @@ class _Count:
         return draw
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Random(_Leaf):
     """Random numbers: each block from a child seed of its own, so that nothing else matters.
 
@@ -226,7 +226,7 @@ class _Draw:
         return draw
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class PersistedArray(ArrayNode):
     """Blocks of an array that an earlier run left in the store."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import accumulate
 from typing import Any
@@ -18,6 +17,7 @@ from penstock.engine.primitives import Blocks, Lowering, blockwise
 from penstock.engine.primitives.lowering import add_stage
 from penstock.io.array_sink import ArraySink
 from penstock.io.array_source import StoredArray, read_region, stored_array
+from penstock.records import record
 from penstock.scheduler.graph import TaskMemory
 
 # Compressed bytes of a chunk and its decoded ones, beside the block they are copied to.
@@ -27,7 +27,7 @@ Window = tuple[int | tuple[int, int], ...]
 """Per axis of what is stored: an int that drops the axis, or the first element and the step."""
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class FromArray(ArrayNode):
     """Anything with shape, dtype and slicing, read chunk by chunk when needed.
 
@@ -158,7 +158,7 @@ def _within(part: tuple[int, int], wanted: slice) -> slice:
     return slice(first, last) if step == 1 else slice(first, last, step)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class WriteArray(ValueNode):
     """Write the blocks of `input` to a sink, committed when the last is there.
 
@@ -239,7 +239,7 @@ def _commit(transaction: _Transaction, receipts: Sequence[int]) -> int:
     return sum(receipts)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class BlockOf(ArrayNode):
     """One block of an array, as an array of its own."""
 
@@ -258,7 +258,7 @@ class BlockOf(ArrayNode):
         return Blocks(blocks.ids[self.place : self.place + 1], blocks.nbytes)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class FromValue(ArrayNode):
     """An array of one block that another node, a call of the user's, gives."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -22,6 +21,7 @@ from penstock.engine.nodes.map_blocks import Opaque
 from penstock.engine.plan import ArrayNode, Node
 from penstock.engine.primitives import Blocks, Lowering
 from penstock.engine.primitives.array_exchange import exchange_arrays, gather_blocks
+from penstock.records import record
 
 Selector = tuple[int, int] | Opaque
 """``(start, step)`` of the elements that are taken, or an array of positions, none negative."""
@@ -30,7 +30,7 @@ _AGAIN = 3
 """Inputs that do not fit in memory are exchanged when they would be read so many times."""
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class TakeArray(ArrayNode):
     """Elements of an array, chosen along each axis: rechunking, taking, rolling, flipping.
 
