@@ -42,7 +42,7 @@ def optimise(nodes: Sequence[Node], block_bytes: int) -> list[Node]:
     for rule in rules(plan, block_bytes):
         rewritten = rule(plan)
         if checked:
-            verify(plan, rewritten, getattr(rule, "__name__", "size_blocks"))
+            verify(plan, rewritten, getattr(rule, "func", rule).__name__)
         plan = rewritten
     assert isinstance(plan, Results)
     return list(plan.results)

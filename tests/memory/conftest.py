@@ -23,6 +23,7 @@ ROWS = 4_500_000  # 250 MB as Arrow tables: three times what the limit leaves fo
 # What each operation reads, beside the facts.
 _READS = {
     "merge_broadcast": ("facts", "groups"),
+    "merge_grouped": ("facts", "groups"),
     "merge_exchange": ("facts", "partners"),
     "csv": ("facts.csv",),
     "csv_gz": ("facts.csv.gz",),

@@ -141,6 +141,12 @@ class Operations(WindowOperations, GroupOperations, ShapeOperations):
     def merge_broadcast(self) -> None:
         self._read().merge(self._read("groups"), on="group").to_parquet(self.out)
 
+    def merge_grouped(self) -> None:
+        joined = self._read().merge(self._read("groups"), on="group")
+        joined["shifted"] = joined["real"] + joined["id"]
+        most = joined.groupby(["weight", "key"])["shifted"].agg(["sum", "std", "max"])
+        most.to_parquet(self.out)
+
     def merge_exchange(self) -> None:
         facts = self._read()[["id", "real", "text"]]
         facts.merge(self._read("partners"), on="id").to_parquet(self.out)

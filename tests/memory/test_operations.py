@@ -80,6 +80,14 @@ class Checks(WindowChecks, GroupChecks, ShapeChecks):
             'select sum("group" + 1), 1, 1 from {facts}',
         )
 
+    def merge_grouped(self) -> None:
+        wanted = (
+            'select "group" + 1 as weight, key, sum(real + id) as sum, stddev(real + id) as std, '
+            "max(real + id) as max from {facts} group by all"
+        )
+        query = "select count(*), sum(weight), sum(key), sum(sum), sum(std), sum(max) from "
+        self._same(query + "{out}", f"{query}({wanted})")
+
     def merge_exchange(self) -> None:
         self._is_all("id, real, text")
         assert self._sql("select sum(twice), count(*) from {out} where twice = 2 * id") == (

@@ -53,6 +53,19 @@ KEYS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.parametrize("how", ["inner", "left"])
+@pytest.mark.parametrize("types", [("int32", "float64"), ("float32", "int64"), ("int8", "int64")])
+def test_a_key_of_one_name_keeps_the_dtype_of_the_left(types: tuple[str, str], how: str) -> None:
+    frame = pd.DataFrame({"key": [3, 1, 2, 1, 0]}).astype(types[0])
+    keyed = pd.DataFrame({"key": [2, 1, 4], "v": [1, 2, 3]}).astype({"key": types[1]})
+
+    def call(df: Any) -> Any:
+        lazy = not isinstance(df, pd.DataFrame)
+        return df.merge(dd.from_pandas(keyed, 2) if lazy else keyed, on="key", how=how)
+
+    check_exchanged(call, frame)
+
+
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("broadcast", [True, False])
 @pytest.mark.parametrize("case", KEYS)

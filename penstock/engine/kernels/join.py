@@ -457,7 +457,7 @@ def _coalesce(
             else False
         )
         if not same:
-            if how in ("inner", "left") and not pa.types.is_floating(right.type):
+            if how in ("inner", "left"):
                 return _take(left, _indices(rows))
             kind = key_type(left.type, right.type, name, name)
             left, right = _to(left, kind), _to(right, kind)

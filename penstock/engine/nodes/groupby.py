@@ -25,19 +25,21 @@ from penstock.engine.kernels.aggregate.custom import (
     is_part,
     part_name,
 )
+from penstock.engine.kernels.aggregate.partials import partial_kinds
+from penstock.engine.kernels.aggregate.spec import partial_name, remember_field
 from penstock.engine.kernels.groupby_codes import drop_missing_keys, group_codes
 from penstock.engine.kernels.sort import sort_table
 from penstock.engine.nodes.costs import hashing_factor
+from penstock.engine.nodes.group_partial import lower_partial
 from penstock.engine.nodes.group_ranks import RANKED, is_rankable, lower_ranked
 from penstock.engine.nodes.partitioners import RangePartitioner
 from penstock.engine.nodes.reduce import combine_blocks, needed_columns, partial_block
 from penstock.engine.nodes.select import rename_block
 from penstock.engine.plan import FrameNode
-from penstock.engine.primitives import GATHER_COPIES, Blocks, Lowering, blockwise, exchange
+from penstock.engine.primitives import GATHER_COPIES, Blocks, Lowering, exchange
 from penstock.engine.primitives.tree_reduce import SPLIT_EVERY, reduce_once
 from penstock.engine.schema import ORDER, FrameSchema, index_column, unique_names
 from penstock.records import record
-from penstock.scheduler.graph import TaskMemory
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -83,6 +85,8 @@ class GroupAggregate(FrameNode):
     holistic: bool = False
     complete: bool = False
     """Categories that no row has get a group too (``observed=False``)."""
+    sources: tuple[pa.Field, ...] | None = None
+    """Columns whose partial aggregates the input has; None where it has the rows themselves."""
 
     name = "groupby"
     passes_projection = True
@@ -90,8 +94,9 @@ class GroupAggregate(FrameNode):
     @cached_property
     def schema(self) -> FrameSchema:
         arrow = self.input.schema.arrow
+        rows = self._rows
         return FrameSchema(
-            tuple(_output_field(spec, arrow) for spec in self.specs),
+            tuple(_output_field(spec, rows) for spec in self.specs),
             self.labels,
             tuple(
                 arrow.field(key).with_name(index_column(level))
@@ -103,8 +108,18 @@ class GroupAggregate(FrameNode):
         )
 
     def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
+        if self.sources is not None:
+            kinds = partial_kinds(self.specs, self._rows)
+            return (frozenset((*self.keys, *(partial_name(*kind) for kind in kinds))),)
         hidden: frozenset[str] = frozenset() if self.sort else frozenset((ORDER,))
         return (frozenset(self.keys) | needed_columns(self.specs) | hidden,)
+
+    @cached_property
+    def _rows(self) -> pa.Schema:
+        """The schema of the rows of the groups."""
+        import pyarrow as pa
+
+        return self.input.schema.arrow if self.sources is None else pa.schema(self.sources)
 
     def prune(self, columns: frozenset[str]) -> FrameNode:
         kept = [
@@ -119,7 +134,6 @@ class GroupAggregate(FrameNode):
         )
 
     def lower(self, lowering: Lowering) -> Blocks:
-        blocks = lowering.blocks(self.input)
         specs = self.specs if self.sort else (*self.specs, AggSpec(ORDER, "min", ORDER))
         finish = _Finish(
             self.keys, specs, self.schema, self.sort, self.dropna, self.holistic, self.complete
@@ -128,23 +142,18 @@ class GroupAggregate(FrameNode):
             return lower_ranked(
                 lowering, self.name, self.input, self.keys, specs, finish.arranged, self.dropna
             )
-        if not self.holistic:
+        if self.holistic:
+            blocks = lowering.blocks(self.input)
+        else:
             custom = any(spec.function == CUSTOM for spec in specs)
             dropna = self.dropna and not self.complete
-            make = (
-                partial(partial_with_custom, self.keys, specs, dropna=dropna)
-                if custom
-                else partial(partial_block, self.keys, specs, dropna=dropna, where_it_pays=True)
-            )
-            blocks = blockwise(
-                lowering,
-                f"{self.name} partial",
-                make,
-                [blocks],
-                memory=TaskMemory(
-                    input_factor=1.0 + hashing_factor(self.input.schema), output=blocks.nbytes
-                ),
-            )
+            if self.sources is not None:
+                make = partial(merge_partials, self.keys, specs, self._rows, dropna=dropna)
+            elif custom:
+                make = partial(partial_with_custom, self.keys, specs, dropna=dropna)
+            else:
+                make = partial(partial_block, self.keys, specs, dropna=dropna, where_it_pays=True)
+            blocks = lower_partial(lowering, f"{self.name} partial", self.input, make)
             together = 1 if custom else _combined_at_once(lowering, blocks)
             if together > 1:
                 blocks = reduce_once(
@@ -292,6 +301,34 @@ class _Finish:
         pieces.clear()
         merged = combine(table, list(self.keys), list(self.specs), by_key=True)
         return finalize(merged, list(self.keys), list(self.specs))
+
+
+def merge_partials(
+    keys: tuple[str, ...],
+    specs: tuple[AggSpec, ...],
+    rows: pa.Schema,
+    table: pa.Table,
+    *,
+    dropna: bool,
+) -> pa.Table:
+    """Return the partial aggregates of a block from those of groups that are parts of its own.
+
+    Parameters
+    ----------
+    rows : pyarrow.Schema
+        The columns that were aggregated, which the fields of `table` may have forgotten on the way.
+    """
+    import pyarrow as pa
+
+    fields = [table.schema.field(key) for key in keys]
+    for column, kind in partial_kinds(specs, rows):
+        name = partial_name(column, kind)
+        source = None if column is None else rows.field(column)
+        fields.append(remember_field(name, table.schema.field(name).type, source))
+    columns = [table.column(field.name) for field in fields]
+    table = pa.Table.from_arrays(columns, schema=pa.schema(fields))
+    table = drop_missing_keys(table, keys) if dropna else table
+    return combine(table, list(keys), list(specs))
 
 
 def partial_with_custom(

@@ -3,11 +3,11 @@
 Their order matters: many calls become one node before anything else walks the
 plan, sorts are dropped after heads have replaced some of them, numbers are
 dropped or pushed into readers before filters look for a reader to go into,
-projections come after all rewriting of columns, and blocks are sized last, by
-what is left to be read. Common subexpressions need no rule: nodes are
-interned. Elementwise operations on arrays become one program here; other
-blockwise fusion happens while lowering, where it is known which blocks have a
-single reader.
+rows are grouped before a join once selections are merged, projections come
+after all rewriting of columns, and blocks are sized last, by what is left to be
+read. Common subexpressions need no rule: nodes are interned. Elementwise
+operations on arrays become one program here; other blockwise fusion happens
+while lowering, where it is known which blocks have a single reader.
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ def rules(plan: Node, block_bytes: int) -> tuple[Rule, ...]:
     nodes = list(walk(plan))
     return (
         group_calls,
-        *(_frame_rules() if any(isinstance(node, FrameNode) for node in nodes) else ()),
+        *(_frame_rules(block_bytes) if any(isinstance(node, FrameNode) for node in nodes) else ()),
         *(_array_rules() if any(isinstance(node, ArrayNode) for node in nodes) else ()),
         partial(size_blocks, block_bytes=block_bytes),
     )
 
 
-def _frame_rules() -> tuple[Rule, ...]:
+def _frame_rules(block_bytes: int) -> tuple[Rule, ...]:
+    from penstock.engine.rules.eager_aggregation import aggregate_eagerly
     from penstock.engine.rules.filters import push_filters
     from penstock.engine.rules.heads import push_heads
     from penstock.engine.rules.numbering import push_numbering
@@ -52,6 +53,7 @@ def _frame_rules() -> tuple[Rule, ...]:
         push_numbering,
         push_filters,
         merge_selects,
+        partial(aggregate_eagerly, block_bytes=block_bytes),
         push_projections,
     )
 
