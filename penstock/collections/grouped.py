@@ -111,7 +111,7 @@ class Grouped(ABC):
         if not grouping.sort:
             if not plan.schema.order:
                 plan = RowPositions(plan)
-        elif any(spec.depends_on_order for spec in specs):
+        elif any(spec.depends_on_order(plan.schema.arrow) for spec in specs):
             plan = in_order(plan)
         decomposable = {*AGGREGATIONS, CUSTOM}
         return GroupAggregate(

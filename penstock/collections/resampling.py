@@ -295,7 +295,7 @@ class Resampler:
     ) -> Any:
         """Return the aggregated bins: a Series of its only column when `series`."""
         plan = self._plan
-        if any(spec.depends_on_order for spec in specs):
+        if any(spec.depends_on_order(plan.schema.arrow) for spec in specs):
             # pandas sorts by time first; rows of one time keep their order
             plan = Sort(in_order(plan), (self._time,), (True,))
         taken = [*plan.schema.names, *(spec.output for spec in specs)]

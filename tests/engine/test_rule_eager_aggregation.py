@@ -20,6 +20,7 @@ TRIPS = pd.DataFrame(
         "zone": pd.array([3, 1, 2, 3, 9, 1, 3, 2], dtype="int32"),
         "hour": [0, 1, 0, 1, 1, 0, 0, 1],
         "fare": [3.0, 1.0, None, 2.0, 4.0, 6.0, -1.0, 0.5],
+        "text": list("abcdefgh"),
     }
 )
 ZONES = pd.DataFrame(
@@ -70,6 +71,7 @@ LATE = {
     "by an expression of the other side": lambda df: (
         named(df).assign(x=lambda t: t["size"] % 2).groupby("x").fare.sum()
     ),
+    "sum of texts": lambda df: named(df).groupby("borough").text.sum(),
     "first": lambda df: named(df).groupby("borough").fare.first(),
     "in order of appearance": lambda df: named(df).groupby("borough", sort=False).fare.sum(),
     "median": lambda df: named(df).groupby("borough").fare.median(),
@@ -102,6 +104,17 @@ def test_a_join_that_another_result_needs_is_made_once() -> None:
     total, rows = penstock.compute(joined.groupby("borough").fare.sum(), joined)
     assert_eq(total, named(TRIPS).groupby("borough").fare.sum())
     assert_eq(rows, named(TRIPS))
+
+
+def test_a_join_on_the_index() -> None:
+    zones = ZONES.set_index("id")
+
+    def call(df: Any) -> Any:
+        other = zones if isinstance(df, pd.DataFrame) else dd.from_pandas(zones, 2)
+        return df.set_index("zone").join(other, how="inner").groupby("borough").fare.sum()
+
+    lazy = call(dd.from_pandas(TRIPS, 3))
+    assert_eq(lazy, call(TRIPS))
 
 
 def test_a_large_side_is_joined_first() -> None:

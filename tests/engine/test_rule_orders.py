@@ -16,7 +16,7 @@ from penstock.engine.nodes.sort import Sort
 from penstock.engine.plan import walk
 from tests.support.frames import assert_eq
 
-FRAME = pd.DataFrame({"k": [2, 0, 1, 2, 1], "x": [3.0, 1.0, 5.0, 2.0, 4.0]})
+FRAME = pd.DataFrame({"k": [2, 0, 1, 2, 1], "x": [3.0, 1.0, 5.0, 2.0, 4.0], "t": list("abcde")})
 OTHER = pd.DataFrame({"k": [1, 2, 2, 5], "y": [10, 20, 30, 40]})
 
 
@@ -45,6 +45,8 @@ DROPPED = {
 }
 KEPT = {
     "first": lambda df: df.sort_values("x").groupby("k").x.first(),
+    "sum of texts": lambda df: df.sort_values("x").groupby("k").t.sum(),
+    "sum of all texts": lambda df: df.sort_values("x").t.sum(),
     "groups in order of appearance": lambda df: df.sort_values("x")
     .groupby("k", sort=False).x.sum(),
     "cumulative": lambda df: df.sort_values("x").k.cumsum().sum(),

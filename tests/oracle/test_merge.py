@@ -265,3 +265,11 @@ def test_many_to_many_across_partitions(how: str) -> None:
     check_exchanged(call, frame)
     with config.set(SPILLING):
         check(call, frame)
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_texts_are_joined_in_the_order_of_rows(how: str) -> None:
+    frame = pd.concat([sample("few", "text")] * 3, ignore_index=True).fillna("x")
+    call = merged(how, False, on="few")
+    check_exchanged(lambda df: call(df).text_x.sum(), frame)
+    check_exchanged(lambda df: call(df).groupby("few").text_x.sum(), frame)

@@ -97,7 +97,7 @@ class GroupRowsMixin(Grouped):
             labels = tuple(label for _, label in chosen)
         grouping = self._grouping
         plan = grouping.plan
-        if any(spec.depends_on_order for spec in specs):
+        if any(spec.depends_on_order(plan.schema.arrow) for spec in specs):
             plan = in_order(plan)
         node = GroupTransform(plan, grouping.keys, specs, labels, grouping.dropna)
         return collection_of(noted(node), self._is_series or function == "size")

@@ -128,10 +128,10 @@ class ReduceMixin(FrameLike):
         settings = tuple(sorted(options.items()))
         chosen = self._reducible(numeric_only)
         plan = select_plan(self._rows, chosen)
-        if function in ("first", "last"):
-            plan = in_order(plan)
         names = plan.schema.columns
         specs = tuple(AggSpec(name, function, name, settings) for name in names)
+        if any(spec.depends_on_order(plan.schema.arrow) for spec in specs):
+            plan = in_order(plan)
         return self._reduced(Reduce(plan, specs), chosen)
 
     def _arg_reduce(self, function: str, axis: Any, skipna: bool, numeric_only: bool) -> Any:

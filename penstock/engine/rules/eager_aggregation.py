@@ -7,17 +7,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from penstock.engine.expr import Column, Expr, columns_of, substitute
+from penstock.engine.kernels.aggregate import AGGREGATIONS
 from penstock.engine.nodes.group_partial import GroupPartial
 from penstock.engine.nodes.groupby import GroupAggregate
 from penstock.engine.nodes.join import Join
 from penstock.engine.nodes.select import Select
 from penstock.engine.plan import Node, transform
 from penstock.engine.schema import unique_names
-
-# What merges the same whatever the order in which partials come.
-_MERGEABLE = frozenset(
-    {"sum", "prod", "count", "size", "mean", "min", "max", "any", "all", "var", "std", "sem"}
-)
 
 
 def aggregate_eagerly(root: Node, *, block_bytes: int) -> Node:
@@ -57,10 +53,13 @@ def aggregate_eagerly(root: Node, *, block_bytes: int) -> Node:
 
 
 def _is_mergeable(node: GroupAggregate) -> bool:
+    """Return whether the result comes of partials, whatever their order."""
+    rows = node.input.schema.arrow
     return (
         node.sort
-        and not (node.holistic or node.complete or node.sources is not None)
-        and all(spec.function in _MERGEABLE for spec in node.specs)
+        and not (node.complete or node.sources is not None)
+        and all(spec.function in AGGREGATIONS for spec in node.specs)
+        and not any(spec.depends_on_order(rows) for spec in node.specs)
     )
 
 
@@ -114,8 +113,8 @@ def _rewritten(node: GroupAggregate, join: Join, columns: _Columns) -> GroupAggr
         if isinstance(expr, Column) and name in node.keys
     }
     taken = [*columns.left, *columns.right.values()]
-    fresh = unique_names([*taken, *join.left_on, *join.right_on])[len(taken) :]
     count = len(join.left_on)
+    fresh = unique_names([*taken, *["left key"] * count, *["right key"] * count])[len(taken) :]
     left_on = tuple(own.get(key, name) for key, name in zip(join.left_on, fresh, strict=False))
     rights = dict(zip(join.right_on, fresh[count:], strict=True)) | columns.right
     items = dict(columns.left)

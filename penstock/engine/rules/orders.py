@@ -40,5 +40,6 @@ def _ignores_order(node: Node) -> bool:
     if isinstance(node, RowCount):
         return True
     if isinstance(node, Reduce) or (isinstance(node, GroupAggregate) and node.sort):
-        return not any(spec.depends_on_order for spec in node.specs)
+        rows = node.input.schema.arrow
+        return not any(spec.depends_on_order(rows) for spec in node.specs)
     return False

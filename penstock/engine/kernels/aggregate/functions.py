@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.engine.kernels.aggregate.kinds import WORD
-from penstock.engine.kernels.aggregate.spec import AggSpec, label_kind
+from penstock.engine.kernels.aggregate.spec import AggSpec, is_text, label_kind
 from penstock.engine.kernels.aggregate.values import as_floats, from_floats
 from penstock.errors import SchemaError, UnsupportedError
 from penstock.records import record
@@ -77,10 +77,6 @@ def is_number(kind: pa.DataType) -> bool:
     )
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
-
-
 def _is_wide_int(kind: pa.DataType) -> bool:
     return pa.types.is_int64(kind) or pa.types.is_uint64(kind)
 
@@ -109,7 +105,7 @@ def _blank(array: pa.Array, parts: Parts, spec: AggSpec) -> pa.Array:
 
 
 def _sum_kinds(field: pa.Field | None, spec: AggSpec) -> tuple[str, ...]:
-    if _is_text(_type(field)):
+    if is_text(_type(field)):
         return _with_count(("concat",), spec)
     _numeric(field, spec, times=("duration",))
     return _with_count(("sum",), spec)

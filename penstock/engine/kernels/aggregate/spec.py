@@ -35,9 +35,10 @@ class AggSpec:
     output: str
     options: tuple[tuple[str, Any], ...] = ()
 
-    @property
-    def depends_on_order(self) -> bool:
-        """Whether the result depends on which row of the group comes first."""
+    def depends_on_order(self, schema: pa.Schema) -> bool:
+        """Return whether the result depends on the order of rows, which are of `schema`."""
+        if self.function == "sum" and self.column is not None:
+            return is_text(schema.field(self.column).type)  # which is joined
         return self.function in _ORDERED
 
     def option(self, name: str, default: Any = None) -> Any:
@@ -46,6 +47,11 @@ class AggSpec:
             if key == name:
                 return value
         return default
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Return whether values of the type are texts."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
 def partial_name(column: str | None, kind: str) -> str:
