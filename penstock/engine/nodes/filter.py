@@ -15,6 +15,8 @@ from penstock.engine.schema import FrameSchema
 from penstock.records import record
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pyarrow as pa
 
 
@@ -53,11 +55,18 @@ class Filter(FrameNode):
         return repr(self.predicate)
 
 
-def filter_block(predicate: Expr, table: pa.Table) -> pa.Table:
-    """Return the rows of `table` for which `predicate` is true, owning their memory."""
+def filter_block(
+    predicate: Expr, table: pa.Table, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """Return the rows of `table` for which `predicate` is true, owning their memory.
+
+    Only `columns`, where they are given: those that the predicate alone needs are not copied.
+    """
     import pyarrow as pa
 
     mask = evaluate(predicate, table)
+    if columns and table.column_names != columns:
+        table = table.select(columns)
     if isinstance(mask, pa.Scalar):
         return table if mask.as_py() else compact(table.slice(0, 0))
     return filter_rows(table, mask)

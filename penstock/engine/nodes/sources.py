@@ -245,7 +245,7 @@ class _Finish:
         if self.predicate is not None:
             from penstock.engine.nodes.filter import filter_block
 
-            table = filter_block(self.predicate, table)
+            table = filter_block(self.predicate, table, self.schema.names)
         if table.column_names != self.schema.names:
             table = table.select(self.schema.names)
         if any(field.metadata for field in self.schema):
