@@ -161,6 +161,15 @@ def compact(table: pa.Table) -> pa.Table:
     return table.take(to_arrow(np.arange(table.num_rows)))
 
 
+def rows_only(rows: int) -> pa.Table:
+    """Return a table of `rows` rows and no column, however many they are."""
+    import pyarrow as pa
+
+    # Not of nulls, which have a bitmap although it says nothing.
+    counted = pa.Array.from_buffers(pa.struct([]), rows, [None])
+    return pa.Table.from_batches([pa.RecordBatch.from_struct_array(counted)])
+
+
 def concat_tables(tables: Sequence[pa.Table] | Iterable[pa.Table]) -> pa.Table:
     """Return the rows of `tables` in order as one block, widening types where they differ."""
     import pyarrow as pa
@@ -171,7 +180,7 @@ def concat_tables(tables: Sequence[pa.Table] | Iterable[pa.Table]) -> pa.Table:
     filled = [table for table in tables if table.num_rows] or tables[:1]
     schema = filled[0].schema
     if not schema.names:  # Arrow forgets how many rows there were
-        return pa.table({"rows": pa.nulls(sum(table.num_rows for table in filled))}).select([])
+        return rows_only(sum(table.num_rows for table in filled))
     if all(table.schema.equals(schema) for table in filled[1:]):
         return one_chunk(pa.concat_tables(filled))
     return one_chunk(pa.concat_tables(filled, promote_options="permissive"))

@@ -7,6 +7,7 @@ import io
 import os
 from typing import TYPE_CHECKING, Any
 
+from penstock.blocks import rows_only
 from penstock.errors import SourceError
 from penstock.io import s3
 from penstock.io.filesystem import (
@@ -117,13 +118,6 @@ def _reader(file: Any, footer: pq.FileMetaData, buffer: int = 0) -> Any:
         pre_buffer=False,
         arrow_extensions_enabled=False,
     ).reader
-
-
-def rows_only(rows: int) -> pa.Table:
-    """Return a table of `rows` rows and no column."""
-    import pyarrow as pa
-
-    return pa.table({"": pa.nulls(rows)}).select([])
 
 
 def _local(info: FileInfo) -> pa.NativeFile:

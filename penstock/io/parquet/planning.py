@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from penstock.config import format_bytes
+from penstock.errors import UnsupportedError
 from penstock.io.source import Split
 from penstock.records import record
 
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 
 _TOO_BIG = 1.5
 """A row group this many times the target is read in batches, smaller ones whole."""
+
+_MANY_SPLITS = 1 << 16
+_LEAST_STORED = 1 << 10
+"""Beyond that many splits, each must have this many bytes in the files on average."""
 
 
 @record
@@ -66,9 +72,11 @@ class Planner:
         self._pieces: list[tuple[int, list[int]]] = []
         self._uri = ""
         self._start = self._rows = self._nbytes = self._stored = 0
+        self._total_stored = 0
 
     def add(self, number: int, file: File, group: int, offset: int, size: Size) -> None:
         rows = file.rows[group]
+        self._total_stored += size.stored
         follows = offset == self._start + self._rows  # row numbers in a split have no gaps
         if self._pieces and (not follows or self._nbytes + size.nbytes > self._target):
             self._flush()
@@ -109,6 +117,15 @@ class Planner:
         rows = file.rows[group]
         count = min(rows, -(-size.nbytes // self._target))
         step = -(-rows // count)
+        planned = len(self._splits) + count
+        if planned > _MANY_SPLITS and planned * _LEAST_STORED > self._total_stored:
+            raise UnsupportedError(
+                f"{file.info.uri}, row group {group}: its footer claims {rows:,} rows, "
+                f"{format_bytes(size.nbytes)} in memory, in {format_bytes(size.stored)} of the "
+                f"file; with blocks of {format_bytes(self._target)} these and what lies before "
+                f"become {planned:,} blocks, which are too many for so small a file. If the rows "
+                "are really there, a larger blocksize or memory_limit makes fewer blocks"
+            )
         for start in range(0, rows, step):
             length = min(step, rows - start)
             self._splits.append(

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from penstock.io.parquet.claims import check_chunk
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+    from penstock.io.filesystem import FileInfo
 
 _OLD_WRITER_PADDING = 100
 _OFFSET_BYTES = 4
@@ -70,13 +74,20 @@ def chunk_range(footer: pq.FileMetaData, group: int, leaf: int) -> tuple[int, in
 
 
 def estimate(
+    info: FileInfo,
     footer: pq.FileMetaData,
     schema: pa.Schema,
     group: int,
     columns: Sequence[str],
     common: pa.Schema,
 ) -> Size:
-    """Return the size of `columns` of one row group, in memory as `common` types."""
+    """Return the size of `columns` of one row group, in memory as `common` types.
+
+    Raises
+    ------
+    FormatError
+        If the footer claims what the file cannot hold.
+    """
     row_group = footer.row_group(group)
     rows = row_group.num_rows
     ranges = _leaf_ranges(schema)
@@ -85,7 +96,11 @@ def estimate(
         position = common.get_field_index(name)
         kind = common.field(position).type if position >= 0 else None
         width = 8.0 if kind is None else _fixed_width(kind)
-        chunks = [row_group.column(leaf) for leaf in ranges.get(name, ())]
+        chunks = []
+        for leaf in ranges.get(name, ()):
+            chunk = row_group.column(leaf)
+            check_chunk(info, footer, group, leaf, chunk)
+            chunks.append(chunk)
         stored += sum(chunk.total_compressed_size for chunk in chunks)
         if width is not None:
             nbytes += int(rows * width) + rows // 8
@@ -121,7 +136,7 @@ def _variable(chunk: Any, rows: int) -> int:
         length = (len(statistics.min_raw) + len(statistics.max_raw)) / 2
     present = values
     if statistics is not None and statistics.has_null_count:
-        present = max(0, values - statistics.null_count)
+        present = max(0, values - max(0, statistics.null_count))
     return int(max(plain, present * length) + _OFFSET_BYTES * values + values // 8)
 
 

@@ -11,10 +11,11 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from penstock.blocks import concat_tables, one_chunk
+from penstock.blocks import concat_tables, one_chunk, rows_only
 from penstock.errors import ColumnNotFoundError, FormatError, PenstockError, column_not_found
 from penstock.io.filesystem import FileInfo, expand
 from penstock.io.parquet import chunks, sizes
+from penstock.io.parquet.claims import MOST_ROWS, rows_of
 from penstock.io.parquet.footers import footer_of, footers_of
 from penstock.io.parquet.planning import File, Planner, RowGroups
 from penstock.io.parquet.pruning import Pruner, fields_of, filter_expression
@@ -123,7 +124,9 @@ class ParquetSource(CarrySource):
             )
             for group, rows in enumerate(file.rows):
                 if group in kept and rows:
-                    size = sizes.estimate(footer, file.schema, group, columns, self._full)
+                    size = sizes.estimate(
+                        file.info, footer, file.schema, group, columns, self._full
+                    )
                     plan.add(number, file, group, row_offset, size)
                 row_offset += rows
         splits = plan.finish()
@@ -177,10 +180,15 @@ class ParquetSource(CarrySource):
             return None, None, None
         start, rows = where.batch
         if cursor is None:
-            number, (group,) = where.pieces[0]
-            cursor = _Cursor(self._batches(self._files[number], group, where, rows))
+            cursor = self._cursor(where, rows)
         table = cursor.take(start, rows)
         return table, None, None if split.last else cursor
+
+    def _cursor(self, where: RowGroups, rows: int) -> _Cursor:
+        number, (group,) = where.pieces[0]
+        file = self._files[number]
+        batches = self._batches(file, group, where.columns, rows)
+        return _Cursor(batches, f"{file.info.uri}, row group {group}")
 
     def advance(self, state: Any, summary: Any) -> None:
         return None
@@ -203,7 +211,8 @@ class ParquetSource(CarrySource):
                 if limit > 0:
                     rows = min(limit, file.rows[group])
                     if rows < file.rows[group]:
-                        one = next(iter(self._batches(file, group, where, rows)))
+                        piece = replace(where, pieces=((number, (group,)),))
+                        one = self._cursor(piece, rows).take(0, rows)
                     else:
                         one = self._row_groups(file, (group,), where.columns)
                     tables.append(one)
@@ -215,15 +224,23 @@ class ParquetSource(CarrySource):
         leaves = sizes.leaves(file.schema, self._stored(file, columns))
         with _explained(file.info.uri, groups):
             table = chunks.read_row_groups(file.info, footer, groups, leaves, self._options)
+        claimed = sum(file.rows[group] for group in groups)
+        if table.num_rows != claimed:
+            raise FormatError(
+                f"{file.info.uri}, row group {', '.join(map(str, groups))}: damaged Parquet data: "
+                f"the footer claims {claimed:,} rows, but its pages hold {table.num_rows:,}"
+            )
         return self._complete(table, file, columns)
 
-    def _batches(self, file: File, group: int, where: RowGroups, rows: int) -> Iterator[pa.Table]:
+    def _batches(
+        self, file: File, group: int, columns: Sequence[str], rows: int
+    ) -> Iterator[pa.Table]:
         footer = self._footer(file)
-        leaves = sizes.leaves(file.schema, self._stored(file, where.columns))
+        leaves = sizes.leaves(file.schema, self._stored(file, columns))
         with _explained(file.info.uri, (group,)):
             found = chunks.iter_batches(file.info, footer, group, leaves, rows, self._options)
             for table in found:
-                yield self._complete(table, file, where.columns)
+                yield self._complete(table, file, columns)
 
     def _stored(self, file: File, columns: Sequence[str]) -> list[str]:
         return [
@@ -249,7 +266,7 @@ class ParquetSource(CarrySource):
         wanted = self._wanted(pushdown)
         if not where.columns:
             rows = sum(table.num_rows for table in tables)
-            return chunks.rows_only(rows if pushdown.limit is None else min(rows, pushdown.limit))
+            return rows_only(rows if pushdown.limit is None else min(rows, pushdown.limit))
         table = concat_tables(tables)
         if ROW_NUMBER in wanted:
             table = table.append_column(ROW_NUMBER, _row_numbers(where, table.num_rows))
@@ -287,19 +304,25 @@ class ParquetSource(CarrySource):
 class _Cursor:
     """An open row group that is read on, batch by batch."""
 
-    def __init__(self, batches: Iterator[pa.Table]) -> None:
+    def __init__(self, batches: Iterator[pa.Table], where: str) -> None:
         self._batches = batches
+        self._where = where
         self._position = 0
 
     def take(self, start: int, rows: int) -> pa.Table:
-        """Return the batch that begins at row `start`, skipping what lies before."""
+        """Return `rows` rows from row `start` on, skipping what lies before."""
+        found = []
+        end = start + rows
         for table in self._batches:
-            position, self._position = self._position, self._position + table.num_rows
-            if position == start and table.num_rows == rows:
-                return table
+            first, self._position = self._position, self._position + table.num_rows
             if self._position > start:
-                break
-        raise FormatError(f"the row group holds no rows {start}-{start + rows}, as its footer says")
+                found.append(table.slice(max(0, start - first), end - max(start, first)))
+            if self._position >= end:
+                return concat_tables(found)
+        raise FormatError(
+            f"{self._where}: damaged Parquet data: the footer claims that there are rows {start:,}-"
+            f"{end:,}, but its pages hold {self._position:,}"
+        )
 
 
 class _explained:  # noqa: N801
@@ -312,10 +335,10 @@ class _explained:  # noqa: N801
         return None
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if not isinstance(error, Exception) or isinstance(error, PenstockError | MemoryError):
+            return
         import pyarrow as pa
 
-        if isinstance(error, PenstockError | MemoryError) or error is None:
-            return
         if isinstance(error, pa.ArrowException | OSError):
             raise FormatError(f"{self._where}: damaged Parquet data: {error}") from error
 
@@ -420,7 +443,7 @@ def parquet_source(
         File(
             info,
             schema,
-            tuple(footer.row_group(group).num_rows for group in range(footer.num_row_groups)),
+            rows_of(info, footer),
             {
                 field.name: partition_scalar(field.name, one.get(field.name), field.type, info.uri)
                 for field in parts
@@ -428,6 +451,12 @@ def parquet_source(
         )
         for info, footer, schema, one in zip(infos, footers, plain, values, strict=True)
     ]
+    total = sum(sum(file.rows) for file in files)
+    if total > MOST_ROWS:
+        raise FormatError(
+            f"{infos[0].uri} and {len(infos) - 1} more files: their footers claim {total:,} rows "
+            "together, which are more than can be numbered"
+        )
     expression = filter_expression(filters, full)
     if expression is not None:
         fields_of(expression, full)
