@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 import weakref
+from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock import config
@@ -103,8 +104,9 @@ class Reservation:
 
     def __del__(self) -> None:
         # Ctrl-C may strike between the claim and the `with` that would release it.
-        if self.nbytes and not sys.is_finalizing():
-            self.release()
+        # Any thread may be here, holding any lock: leave a note and take none.
+        if self.nbytes:
+            self._pool._lost.append(self.nbytes)
 
     def __enter__(self) -> Reservation:
         return self
@@ -131,6 +133,7 @@ class MemoryPool:
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._reserved = 0
+        self._lost: deque[int] = deque()  # claims that were garbage collected
         self._reservations: weakref.WeakSet[Reservation] = weakref.WeakSet()
         self._holders: list[weakref.ref[Any]] = []
         self._sampled_at = self._trimmed_at = self._container_at = 0.0
@@ -177,6 +180,10 @@ class MemoryPool:
     @property
     def reserved(self) -> int:
         """Bytes claimed by running work."""
+        if self._lost:
+            with self._lock:
+                while self._lost:
+                    self._reserved -= self._lost.popleft()
         return self._reserved
 
     @property
@@ -187,7 +194,7 @@ class MemoryPool:
     @property
     def available(self) -> int:
         """Bytes that a reservation could get at once, without spilling."""
-        return self.budget - self._reserved - self.held - self.overrun
+        return self.budget - self.reserved - self.held - self.overrun
 
     def top(self, count: int = 3) -> list[tuple[str, int]]:
         """Return the largest holders and reservations by name."""
@@ -428,7 +435,7 @@ class MemoryPool:
         self.rss = rss = limits.resident_bytes()
         if rss > self.peak_rss:
             self.peak_rss = rss
-        beyond = rss - self.baseline - self._reserved - self.held
+        beyond = rss - self.baseline - self.reserved - self.held
         self.overrun = max(0, beyond - _SLACK, self._container_lacks())
         return self.overrun
 
@@ -461,7 +468,7 @@ class MemoryPool:
         For the beginning of a run while no other is under way.
         """
         with self._lock:
-            if self._reserved:
+            if self.reserved:
                 return
             self.rss = limits.resident_bytes()
             # What is free now may have been in use, and part of the baseline, the last time.
