@@ -369,7 +369,7 @@ def first_rows(reading: Reading, count: int) -> pa.Table:
     schema = frame.plan.schema
     tables, missing = [schema.arrow.empty_table()], count
     if missing > 0:
-        with closing(run_stream(frame.plan, Options())) as blocks:  # type: ignore[type-var]
+        with closing(run_stream(frame.plan, Options())) as blocks:
             for block in blocks:
                 tables.append(block.slice(0, missing).select(schema.names))
                 missing -= tables[-1].num_rows

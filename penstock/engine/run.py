@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from penstock.engine.plan import Node, transform, walk
 from penstock.errors import TypeConflictError
 from penstock.records import record
 from penstock.scheduler import current_pool, execute, persist, stream
+from penstock.scheduler.closing import closed_safely
 from penstock.scheduler.memory import limit_bytes
 
 if TYPE_CHECKING:
@@ -105,9 +106,10 @@ def run_persist(
     return _repaired(nodes, attempt)
 
 
+@closed_safely
 def run_stream(
     node: Node, options: Options | None = None, where: str | None = None
-) -> Iterator[Any]:
+) -> Generator[Any]:
     """Yield the blocks of `node` in order, computing while they are asked for.
 
     A type conflict after the first block was given cannot be repaired by

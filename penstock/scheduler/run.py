@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from penstock import config
 from penstock.errors import MemoryLimitError, SpillError
 from penstock.scheduler.blas import OneBlasThread
+from penstock.scheduler.closing import closed_safely
 from penstock.scheduler.events import all_observers
 from penstock.scheduler.executors import make_executor
 from penstock.scheduler.limits import available_cpus
@@ -18,7 +19,7 @@ from penstock.scheduler.store import Handle, current_store
 from penstock.scheduler.worker import inside_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from penstock.scheduler.events import Event
     from penstock.scheduler.graph import Graph
@@ -67,6 +68,7 @@ def execute(
     return results
 
 
+@closed_safely
 def stream(
     graph: Graph,
     *,
@@ -75,7 +77,7 @@ def stream(
     memory_limit: str | int | float | None = None,
     progress: bool | None = None,
     observers: Sequence[Callable[[Event], None]] = (),
-) -> Iterator[Any]:
+) -> Generator[Any]:
     """Yield the blocks of ``graph.wanted`` in order, working only while they are asked for.
 
     Closing the generator cancels the run. A block stays in the account until

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import threading
+import time
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from penstock.scheduler import spill
+import penstock.dataframe as dd
+from penstock.scheduler import Graph, closing, current_pool, spill
 from penstock.scheduler.memory import MemoryPool
-from penstock.scheduler.store import BlockStore
+from penstock.scheduler.run import stream
+from penstock.scheduler.store import BlockStore, current_store
+from tests.scheduler.graphs import ids, source
 
 SECONDS = 10
 
@@ -122,7 +129,7 @@ def test_claims_collected_while_the_spill_directory_is_locked(
     lock = watch(directory, "_lock", monkeypatch)
     store._dropped.append((-1, 0, file))
     make_garbage(pool.force_reserve("lost", 1 << 20))
-    held_by_one_wanted_by_another(lock, lambda: directory.file())
+    held_by_one_wanted_by_another(lock, directory.file)
     assert pool.reserved == 0
     directory.close()
 
@@ -168,3 +175,80 @@ def test_claims_collected_while_the_pool_is_locked(pool, monkeypatch):
     claims = []
     finish(threading.Thread(target=lambda: claims.append(pool.try_reserve("a", 5)), daemon=True))
     assert pool.reserved == 5
+
+
+def big(number):
+    return np.full(100_000, number)
+
+
+def test_a_run_collected_while_the_store_is_locked(monkeypatch):
+    store = current_store()
+    graph = Graph()
+    graph.wanted = ids(source(graph, "big", big, 6))
+    blocks = stream(graph, num_workers=2)
+    assert next(blocks)[0] == 0
+    runs = current_pool().runs
+    lock = watch(store, "_lock", monkeypatch)
+    monkeypatch.setattr(store, "_settled", threading.Condition(lock))
+    make_garbage(blocks)
+    del blocks
+    lock.inside = gc.collect
+    kept = []
+    finish(threading.Thread(target=lambda: kept.append(store.put(np.zeros(10))), daemon=True))
+    wait_until(lambda: current_pool().runs == runs - 1)
+
+
+def wait_until(true):
+    end = time.monotonic() + SECONDS
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_streams_that_are_dropped_end_at_once_and_collected_ones_soon():
+    frame = dd.from_pandas(pd.DataFrame({"x": range(1000)}), npartitions=20)
+    runs = current_pool().runs
+    blocks = frame.iter_blocks()
+    next(blocks)
+    assert current_pool().runs == runs + 1
+    del blocks
+    assert current_pool().runs == runs
+    for block in frame.iter_blocks():
+        assert len(block) == 50
+        break
+    del block
+    assert current_pool().runs == runs
+    blocks = frame.iter_blocks()
+    next(blocks)
+    make_garbage(blocks)
+    del blocks
+    assert current_pool().runs == runs + 1
+    gc.collect()
+    wait_until(lambda: current_pool().runs == runs)
+    assert not closing._open
+
+
+def test_closing_a_stream():
+    graph = Graph()
+    graph.wanted = ids(source(graph, "big", big, 6))
+    blocks = stream(graph)
+    next(blocks)
+    blocks.close()
+    blocks.close()
+    assert list(blocks) == []
+    graph.wanted = graph.wanted[:1]
+    assert len(list(stream(graph))) == 1
+    assert not closing._open
+
+
+def test_a_stream_that_is_open_at_the_end_of_the_program():
+    program = (
+        "import time, penstock.dataframe as dd, pandas as pd\n"
+        "frame = dd.from_pandas(pd.DataFrame({'x': range(1000)}), npartitions=20)\n"
+        "blocks = frame.map_partitions(lambda part: time.sleep(0.01) or part).iter_blocks()\n"
+        "print(len(next(blocks)))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert (ended.stdout, ended.stderr) == ("50\n", "")

@@ -1,0 +1,84 @@
+"""Generators that hold threads and locks are not closed in the middle of garbage collection.
+
+Collection begins wherever an object is made, in any thread, with any lock held. Closing a run
+there would wait for workers that wait for this very lock.
+"""
+
+from __future__ import annotations
+
+import _thread
+import atexit
+import contextlib
+import functools
+import gc
+import sys
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, ParamSpec, TypeVar
+
+_T = TypeVar("_T")
+_P = ParamSpec("_P")
+
+_open: dict[int, Generator[Any]] = {}
+"""Which keeps them out of what is collected."""
+_collecting: int | None = None
+"""The thread that collects garbage now."""
+
+
+class Closing(Iterator[_T]):
+    """Iterates over a generator, and closes it at once when it is dropped.
+
+    A garbage collection leaves the closing to another thread.
+
+    Parameters
+    ----------
+    generator : generator
+    """
+
+    def __init__(self, generator: Generator[_T]) -> None:
+        self._generator = generator
+        _open[id(generator)] = generator
+
+    def __next__(self) -> _T:
+        try:
+            return next(self._generator)
+        except BaseException:
+            _open.pop(id(self._generator), None)
+            raise
+
+    def close(self) -> None:
+        """Close the generator; doing so again does nothing."""
+        _open.pop(id(self._generator), None)
+        self._generator.close()
+
+    def __del__(self) -> None:
+        if _open.pop(id(self._generator), None) is None or sys.is_finalizing():
+            return
+        if _collecting == _thread.get_ident():
+            # Not threading.Thread, which takes a lock to begin.
+            _thread.start_new_thread(self._generator.close, ())
+        else:
+            self._generator.close()
+
+
+def closed_safely(function: Callable[_P, Generator[_T]]) -> Callable[_P, Closing[_T]]:
+    """Make a generator function give a `Closing`."""
+
+    @functools.wraps(function)
+    def give(*args: _P.args, **kwargs: _P.kwargs) -> Closing[_T]:
+        return Closing(function(*args, **kwargs))
+
+    return give
+
+
+@gc.callbacks.append
+def _note(phase: str, info: object) -> None:
+    global _collecting
+    _collecting = _thread.get_ident() if phase == "start" else None
+
+
+@atexit.register
+def _close_all() -> None:
+    while _open:
+        _, generator = _open.popitem()
+        with contextlib.suppress(ValueError):  # a thread is in it
+            generator.close()
