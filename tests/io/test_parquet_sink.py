@@ -370,3 +370,34 @@ def test_s3_round_trip_and_overwrite_of_what_is_read(moto_s3, blocks):
     sink.write(0, blocks[0])
     sink.abort()
     assert not moto_s3.filesystem().exists(f"{target}-aborted")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array(["", None, "a", ""]),
+        pa.array([1.5, None, float("nan"), 1.5]),
+        pa.array(["", None, "a", ""]).dictionary_encode(),
+    ],
+    ids=["text", "floats", "category"],
+)
+def test_values_that_name_one_folder_share_its_file(tmp_path, values):
+    block = pa.table({"x": [0, 1, 2, 3], "k": values})
+    save(parquet_sink(tmp_path / "out", partition_on=["k"]), [block])
+    found = pq.read_table(tmp_path / "out", partitioning=None)
+    assert sorted(found["x"].to_pylist()) == [0, 1, 2, 3]
+    missing = tmp_path / "out" / "k=__HIVE_DEFAULT_PARTITION__"
+    assert len(list((tmp_path / "out").iterdir())) == 2
+    assert pq.ParquetFile(missing / "part.0.parquet").metadata.num_rows >= 2
+
+
+def test_nested_values_make_no_folders(tmp_path):
+    block = pa.table({"x": [1], "k": [[1, 2]]})
+    with pytest.raises(SchemaError, match=r"column 'k' is list<.*make no folder names"):
+        save(parquet_sink(tmp_path / "out", partition_on=["k"]), [block])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_without_columns(tmp_path):
+    save(parquet_sink(tmp_path / "out.parquet", single_file=True), [pa.table({})])
+    assert pq.read_table(tmp_path / "out.parquet").num_columns == 0

@@ -24,6 +24,7 @@ from penstock.io.transaction import Transaction
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -77,12 +78,20 @@ class ParquetSink(Sink):
         self._footers: dict[str, pq.FileMetaData] = {}
 
     def begin(self, schema: pa.Schema, nblocks: int) -> None:
+        import pyarrow as pa
+
         for name in (*self._partition_on, *self._index):
             if name not in schema.names:
                 raise column_not_found(name, schema.names)
         rest = [field for field in schema if field.name not in self._partition_on]
-        if not rest:
+        if self._partition_on and not rest:
             raise SchemaError(f"{self.target}: partition_on leaves no column for the files")
+        for name in self._partition_on:
+            if pa.types.is_nested(schema.field(name).type):
+                raise SchemaError(
+                    f"{self.target}: column {name!r} is {schema.field(name).type}, whose values "
+                    "make no folder names; give partition_on columns of plain values"
+                )
         if self._name is not None:
             names = [self._name(number) for number in range(nblocks)]
             if len(set(names)) != len(names):
@@ -205,18 +214,17 @@ class ParquetSink(Sink):
         if not block.num_rows:
             return
         codes = np.zeros(block.num_rows, dtype=np.int64)
+        folders = []
         for name in self._partition_on:
-            encoded = _single(block.column(name)).dictionary_encode(null_encoding="encode")
-            codes = codes * len(encoded.dictionary) + encoded.indices.to_numpy()
+            names, numbers = _folder_names(block.column(name))
+            folders.append((names, numbers))
+            codes = codes * len(names) + numbers
             _, codes = np.unique(codes, return_inverse=True)  # keeps the product small
         order = np.argsort(codes, kind="stable")
         starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
         firsts = order[starts]
         stops = np.append(starts[1:], len(order))
-        texts = [
-            [_folder_text(value) for value in _single(block.column(name)).take(pa.array(firsts))]
-            for name in self._partition_on
-        ]
+        texts = [[names[number] for number in numbers[firsts]] for names, numbers in folders]
         rest = block.drop_columns(list(self._partition_on))
         grouped = bool((np.diff(order) > 0).all())  # rows came with those of each folder together
         for number, (start, stop) in enumerate(zip(starts, stops, strict=True)):
@@ -289,10 +297,23 @@ def _single(column: pa.ChunkedArray) -> pa.Array:
     return array
 
 
+def _folder_names(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
+    """Return the folders that a column's values name, and each row's number among them.
+
+    Numbers are those of folders and not of values: several values may name one folder.
+    """
+    import numpy as np
+
+    encoded = _single(column).dictionary_encode(null_encoding="encode")
+    names: dict[str, int] = {}
+    numbers = [names.setdefault(_folder_text(one), len(names)) for one in encoded.dictionary]
+    return list(names), np.array(numbers, np.int64)[encoded.indices.to_numpy()]
+
+
 def _folder_text(value: pa.Scalar) -> str:
-    if not value.is_valid:
-        return _NULL_PARTITION
     found = value.as_py()
+    if found is None or found != found:  # NaN is a missing value here as everywhere
+        return _NULL_PARTITION
     text = str(found) if not isinstance(found, bool) else str(found).lower()
     if not text:
         return _NULL_PARTITION  # Hive has no other name for it
