@@ -242,3 +242,21 @@ class TestRealFiles:
             for blocksize in (1, 20, 1 << 20):
                 source = csv_source(path, blocksize=blocksize, dtype=str, keep_default_na=False)
                 assert read_table(source).to_pylist() == expected, path.name
+
+
+@pytest.mark.parametrize("text", ['a,b\n1,"x\n2,3\n', 'a,b\n\n"1', 'a,"b\n1,2\n'])
+def test_a_quote_left_open_in_the_first_record(tmp_path, text):
+    path = tmp_path / "open.csv"
+    path.write_text(text)
+    with pytest.raises(ParseError, match="a quote is opened and never closed"):
+        read_table(csv_source(path))
+
+
+def test_a_header_in_another_encoding(tmp_path):
+    path = tmp_path / "wide.csv"
+    path.write_bytes("a,b\n1,2\n".encode("utf-16"))
+    with pytest.raises(ParseError, match="pass encoding='utf-16'"):
+        csv_source(path)
+    path.write_bytes("é,b\n1,2\n".encode("latin-1"))
+    with pytest.raises(ParseError, match=r"pass encoding= \(for instance"):
+        csv_source(path)

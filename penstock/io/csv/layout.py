@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,13 @@ def read_layout(uri: str, data: bytes, complete: bool, dialect: Dialect, *, bom:
         number += 1
     if first_data < 0 and not complete:
         raise NeedMoreError
+    if first_data < 0 and seen == needed and previous < len(text):
+        first_data = previous  # a record without an end, for a quote is open: reading it says so
+    if seen < needed and previous < len(text):
+        raise ParseError(
+            f"{uri}: cannot read the header: a quote is opened and never closed; pass "
+            "quoting=csv.QUOTE_NONE if quotes are ordinary characters here"
+        )
     if seen < needed or (not header_rows and first_data < 0 and dialect.names is None):
         raise FormatError(f"{uri}: no columns to read: the file has no header row and no data")
     start = first_data if first_data >= 0 else len(data)
@@ -168,7 +176,11 @@ def _labels(uri: str, head: bytes, dialect: Dialect) -> Sequence[Any]:
         if dialect.names is not None:
             return list(dialect.names)
         raise FormatError(f"{uri}: no columns to read: the file has no header row") from error
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        marked = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        remedy = "encoding='utf-16'" if marked else "encoding= (for instance 'cp1252')"
+        raise ParseError(f"{uri}: cannot read the header: {error}; pass {remedy}") from error
+    except pd.errors.ParserError as error:
         raise ParseError(f"{uri}: cannot read the header: {error}") from error
     return list(frame.columns)
 
