@@ -213,3 +213,17 @@ def test_wrong_options(tmp_path):
         csv_sink(str(tmp_path / "x"), seperator=";")
     with pytest.raises(UnsupportedError, match="ZIP"):
         csv_sink(str(tmp_path / "x.zip"))
+
+
+def test_nested_values_are_whole_and_keep_their_numbers():
+    block = pa.table(
+        {
+            "l": [[1, None], None, list(range(3000))],
+            "s": [{"a": 2**53 + 1}, {"a": None}, None],
+            "m": pa.array([[("k", 1)], None, []], pa.map_(pa.string(), pa.int64())),
+        }
+    )
+    found = pd.read_csv(io.BytesIO(format_block(block, CsvFormat())), header=None)
+    assert found[0].tolist()[::2] == ["[1, None]", str(list(range(3000)))]
+    assert found[1].tolist()[:2] == ["{'a': 9007199254740993}", "{'a': None}"]
+    assert found[2].tolist()[::2] == ["[('k', 1)]", "[]"]

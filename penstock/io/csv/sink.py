@@ -405,6 +405,10 @@ def _to_pandas(block: pa.Table) -> pd.DataFrame:
     }
     nullable[pa.bool_()] = pd.BooleanDtype()
     frame = block.to_pandas(types_mapper=nullable.get)
+    for position, column in enumerate(block.columns):
+        if pa.types.is_nested(column.type) and not pa.types.is_dictionary(column.type):
+            # pandas' arrays would be cut short as text, and whole numbers with nulls be floats
+            frame.isetitem(position, pd.Series(column.to_pylist(), dtype=object))
     frame.columns = pd.RangeIndex(len(frame.columns))
     return frame
 
