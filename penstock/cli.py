@@ -6,11 +6,12 @@ Here are arguments, printing and exit codes; the work is in
 
 from __future__ import annotations
 
+import codecs
 import contextlib
-import csv
 import errno
 import json
 import os
+import re
 import signal
 import sys
 import traceback
@@ -35,6 +36,7 @@ _HARMLESS = ("endpoint_url", "region_name", "anon", "profile", "use_ssl", "verif
 _SECRETS = "penstock.secrets"
 _DEBUG = "penstock.debug"
 _FILE = ".parquet"
+_NAME = re.compile(r'(?:^|(?<=,))(?:\s*"(?P<quoted>(?:[^"]|"")*)"\s*(?=,|$)|(?P<plain>[^,]*))')
 
 
 class _Terminated(KeyboardInterrupt):
@@ -136,7 +138,11 @@ def _one_line_warnings(ctx: click.Context) -> Iterator[None]:
 
 def _names(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> Any:
     """Split ``a,b`` and repeated options into names; quotes protect commas."""
-    names = [name.strip() for row in csv.reader(value, skipinitialspace=True) for name in row]
+    names = []
+    for text in value:
+        for match in _NAME.finditer(text):
+            quoted, plain = match["quoted"], match["plain"]
+            names.append(plain.strip() if quoted is None else quoted.replace('""', '"'))
     if not all(names):
         raise click.BadParameter("a name is empty", ctx, parameter)
     return tuple(names)
@@ -207,6 +213,15 @@ def _size(ctx: click.Context, parameter: click.Parameter, value: str | None) -> 
     return value
 
 
+def _encoding(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None:
+        try:
+            codecs.lookup(value)
+        except LookupError:
+            raise click.BadParameter(f"{value!r} is not known", ctx, parameter) from None
+    return value
+
+
 def _separator(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     return None if value is None else value.replace("\\t", "\t")
 
@@ -229,7 +244,7 @@ def _common(function: Any) -> Any:
                      help="Type of a CSV column, e.g. zip=str. Repeatable."),
         click.option("--sep", callback=_separator, help="What separates CSV columns in SRC, or in "
                      "DST where SRC is not CSV; \\t is a tab."),
-        click.option("--encoding", help="Encoding of CSV in SRC."),
+        click.option("--encoding", callback=_encoding, help="Encoding of CSV in SRC."),
         click.option("--blocksize", metavar="SIZE", callback=_size, help="Bytes of a block."),
         click.option("--memory-limit", "-m", metavar="SIZE", help="Most memory of the process, "
                      "e.g. 480MB, or a share such as 0.5."),

@@ -7,11 +7,9 @@ are written; the transaction is committed only when the two agree.
 
 from __future__ import annotations
 
-import ast
 import csv
 import io
 import os
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
@@ -22,6 +20,7 @@ from penstock import config
 from penstock.collections.counting import CheckedSink, Tally, UnwrittenSink, counting
 from penstock.collections.creation import from_source
 from penstock.collections.filenames import exists, is_single_file, separator, shown
+from penstock.collections.queries import names_in
 from penstock.collections.scalar import Scalar
 from penstock.collections.writing import grouped_by_folder, write_plan
 from penstock.config import ConfigError, parse_bytes
@@ -442,13 +441,11 @@ def _needed(reading: Reading) -> list[str] | None:
     """Return the columns to look for in CSV files, which may differ in the others."""
     if reading.columns is None:
         return None
-    quoted: list[str] = re.findall("`([^`]+)`", reading.where or "")
     try:
-        tree = ast.parse(re.sub("`[^`]+`", "None", reading.where or "").strip() or "None")
+        names = [] if reading.where is None else names_in(reading.where)
     except SyntaxError:
         return None  # the query itself says so
-    names = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
-    return list(dict.fromkeys([*reading.columns, *quoted, *names]))
+    return list(dict.fromkeys([*reading.columns, *names]))
 
 
 def _frame(source: Source, reading: Reading, blocksize: str | int | None = None) -> DataFrame:
@@ -558,7 +555,8 @@ def _written(sink: CheckedSink, writing: Writing) -> int:
         return sum(receipt.nbytes for receipt in sink.receipts)
     source = None
     if format_named(sink.format).source and sink.format == "parquet":
-        source = source_for(sink.format)(sink.paths)
+        # Each file once: two parts under one name would be counted twice otherwise.
+        source = source_for(sink.format)(list(dict.fromkeys(sink.paths)))
         rows = sum(split.rows or 0 for split in source.split(Pushdown(()), 1 << 40))
         if rows != sink.rows:
             raise SinkError(

@@ -24,8 +24,10 @@ _COMPARE = {
     ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge",
 }  # fmt: skip
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
-_BACKQUOTED = re.compile(r"`([^`]+)`")
-_LOCAL = re.compile(r"@([A-Za-z_]\w*)")
+# Texts come first: what stands in them is no name.
+_TOKEN = re.compile(
+    r"""(?P<text>'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")|`(?P<quoted>[^`]+)`|@(?P<local>[A-Za-z_]\w*)"""
+)
 
 
 def query_mask(frame: Any, text: str, variables: dict[str, Any] | None) -> Any:
@@ -43,20 +45,49 @@ def query_mask(frame: Any, text: str, variables: dict[str, Any] | None) -> Any:
     QuerySyntaxError
         For text that is no expression.
     """
+    tree, quoted = _parsed(text)
+    known = _caller_variables() if variables is None else variables
+    mask = _Builder(frame, text, quoted, known).build(tree.body)
+    if not hasattr(mask, "_elementwise"):
+        raise UnsupportedError(f"query {text!r} is no condition on rows: it names no column")
+    return mask
+
+
+def names_in(text: str) -> list[str]:
+    """Return the names of columns that a query speaks of, each once.
+
+    Raises
+    ------
+    QuerySyntaxError
+        For text that is no expression.
+
+    Examples
+    --------
+    >>> names_in("fare > 0 and `tip amount` > fare")
+    ['fare', 'tip amount']
+    """
+    tree, quoted = _parsed(text)
+    names = (node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+    return list(dict.fromkeys(quoted.get(one, one) for one in names if one[:8] != "__local_"))
+
+
+def _parsed(text: str) -> tuple[ast.Expression, dict[str, str]]:
+    """Return the tree of `text` and what the names in it stand for that were in backquotes."""
     quoted: dict[str, str] = {}
 
     def hide(match: re.Match[str]) -> str:
+        if match["text"] is not None:
+            return match["text"]
+        if match["local"] is not None:
+            return f"__local_{match['local']}"
         name = f"__quoted_{len(quoted)}__"
-        quoted[name] = match.group(1)
+        quoted[name] = match["quoted"]
         return name
 
-    source = _LOCAL.sub(r"__local_\1", _BACKQUOTED.sub(hide, text))
     try:
-        tree = ast.parse(source.strip(), mode="eval")
+        return ast.parse(_TOKEN.sub(hide, text).strip(), mode="eval"), quoted
     except SyntaxError as error:
         raise QuerySyntaxError(f"query {text!r} cannot be parsed: {error.msg}") from error
-    known = _caller_variables() if variables is None else variables
-    return _Builder(frame, text, quoted, known).build(tree.body)
 
 
 def _caller_variables() -> dict[str, Any]:

@@ -437,7 +437,12 @@ def _filter_scalar(value: Any, name: str, schema: pa.Schema | None) -> pa.Scalar
     if is_missing(value):
         return None
     if schema is not None:
-        return scalar_for(value, schema.field(name).type) if name in schema.names else None
+        if name not in schema.names:
+            return None
+        kind = schema.field(name).type
+        if pa.types.is_dictionary(kind) and not kind.ordered:
+            kind = kind.value_type
+        return scalar_for(value, kind)
     try:
         return pa.scalar(value.item() if isinstance(value, np.generic) else value)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):

@@ -341,3 +341,64 @@ def test_s3_with_options_that_are_never_echoed(run, moto_s3, trips_csv, trips, t
     missing = run("convert", f"s3://{bucket}/none.csv", tmp_path / "x.parquet", *options, code=1)
     assert "none.csv" in missing.stderr
     assert moto_s3.storage_options["secret"] not in missing.output
+
+
+@pytest.mark.parametrize(
+    ("where", "rows"),
+    [
+        ("when >= '2020-02-01'", 2),
+        ("'2020-01-15' <= when < '2020-02-15 12:00'", 1),
+        ("day > '2020-01-31'", 2),
+        ("day == '2020-02-01'", 1),
+        ("zoned < '2020-02-01T00:00:00Z'", 1),
+        ("kind == 'a' and when == '2020-01-01'", 1),
+    ],
+)
+def test_where_compares_dates_with_text(run, tmp_path, where, rows):
+    days = pd.to_datetime(["2020-01-01", "2020-02-01", "2020-03-01"])
+    table = pa.table({"when": days, "day": pa.array(days.date), "zoned": days.tz_localize("UTC"),
+                      "kind": pa.array(["a", "b", "a"]).dictionary_encode()})  # fmt: skip
+    pq.write_table(table, tmp_path / "days.parquet", row_group_size=1)
+    run("convert", tmp_path / "days.parquet", tmp_path / "o.parquet", "-w", where)
+    assert pq.read_metadata(tmp_path / "o.parquet").num_rows == rows
+
+
+def test_where_takes_text_with_signs_as_it_is(run, tmp_path):
+    path = tmp_path / "mails.csv"
+    path.write_text("mail,x\nme@example.com,1\n`tick`,2\nyou,3\n")
+    for text, found in (("me@example.com", 1), ("`tick`", 2)):
+        out = tmp_path / f"{found}.csv"
+        run("convert", path, out, "-w", f"mail == '{text}' or mail == \"{text}\"", "-c", "x")
+        assert out.read_text() == f"x\n{found}\n"
+
+
+def test_where_needs_a_column(run, trips_csv, tmp_path):
+    done = run("convert", trips_csv, tmp_path / "o.parquet", "-w", "1 < 2", code=2)
+    assert "it names no column" in done.output
+
+
+def test_where_knows_a_column_whose_name_has_a_line_end(run, tmp_path):
+    names = ["a\nb", "fare (USD)"]
+    pq.write_table(pa.table([[1, 2, 3], [1, 2, 3]], names=names), tmp_path / "odd.parquet")
+    for name in names:
+        out = tmp_path / "o.parquet"
+        run("convert", tmp_path / "odd.parquet", out, "-w", f"`{name}` > 1", "--overwrite")
+        assert pq.read_metadata(out).num_rows == 2
+
+
+def test_quotes_protect_spaces_and_commas_of_a_name(run, tmp_path):
+    names = [" a", "b ", "c,d", 'e"f', "g"]
+    pq.write_table(pa.table([[1]] * 5, names=names), tmp_path / "odd.parquet")
+    wanted = '" a", "b ","c,d" ,"e""f", g '
+    run("convert", tmp_path / "odd.parquet", tmp_path / "o.parquet", "-c", wanted)
+    assert pq.read_schema(tmp_path / "o.parquet").names == names
+
+
+def test_rows_are_counted_in_each_file_once(run, tmp_path, monkeypatch):
+    table = pa.table({"k": ["x", "y"], "x": [1, 2]})
+    pq.write_table(table, tmp_path / "in.parquet")
+    one_folder = lambda column: (["x", "x"], np.arange(len(column)))  # noqa: E731
+    monkeypatch.setattr("penstock.io.parquet.sink._folder_names", one_folder)
+    done = run("convert", tmp_path / "in.parquet", tmp_path / "out", "--to", "parquet",
+               "--partition-on", "k", code=1)  # fmt: skip
+    assert "the files hold 1 rows, but 2 were written" in done.output

@@ -215,3 +215,8 @@ def test_a_reader_that_goes_away_is_no_traceback(command, trips_csv):
     process.stderr.close()
     assert process.wait() == 1
     assert "Traceback" not in errors
+
+
+def test_an_unknown_encoding_is_bad_usage(run, trips_csv, tmp_path):
+    done = run("convert", trips_csv, tmp_path / "o.parquet", "--encoding", "nope", code=2)
+    assert "'nope' is not known" in done.output

@@ -87,7 +87,9 @@ class ReadFrame(FrameNode):
     @cached_property
     def splits(self) -> tuple[Split, ...]:
         """The units of reading, one per block."""
-        predicate = to_filter(self.predicate) if self.predicate is not None else None
+        predicate = None
+        if self.predicate is not None:
+            predicate = to_filter(self.predicate, self.source.schema)
         pushdown = Pushdown(self._read_columns, predicate)
         target = self.target_bytes or DEFAULT_BLOCK_BYTES
         return tuple(self.source.split(pushdown, target))

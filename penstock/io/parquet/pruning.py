@@ -164,7 +164,7 @@ def _missing_field(expression: pc.Expression, schema: pa.Schema) -> str | None:
     try:
         schema.empty_table().filter(expression)
     except pa.ArrowInvalid as error:
-        missing = re.search(r"No match for FieldRef\.Name\((.*?)\)", str(error))
+        missing = re.search(r"No match for FieldRef\.Name\((.*?)\) in ", str(error), re.DOTALL)
         if missing is None:
             raise
         return missing.group(1)

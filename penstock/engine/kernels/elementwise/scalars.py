@@ -42,9 +42,18 @@ def scalar_for(value: Any, type_: pa.DataType) -> pa.Scalar | None:
         return _duration_scalar(value, type_)
     if pa.types.is_integer(type_) or pa.types.is_floating(type_):
         return _number_scalar(value, type_)
-    if pa.types.is_date(type_) and type(value) is datetime.date:
-        return pa.scalar(value, type_)
+    if pa.types.is_date(type_):
+        return _date_scalar(value, type_)
     return None
+
+
+def _date_scalar(value: Any, type_: pa.DataType) -> pa.Scalar | None:
+    if isinstance(value, str):
+        try:
+            value = datetime.date.fromisoformat(value)
+        except ValueError:
+            return None
+    return pa.scalar(value, type_) if type(value) is datetime.date else None
 
 
 def _number_scalar(value: Any, type_: pa.DataType) -> pa.Scalar | None:
