@@ -12,6 +12,7 @@ import os
 import random
 import threading
 import time
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -29,6 +30,7 @@ _CONNECTIONS = 32
 
 PART_BYTES = 8 << 20
 _PARTS_BEFORE_GROWTH = 1000
+_MARK = "penstock-upload"  # metadata that tell whose upload an object is
 
 _filesystems: dict[tuple[Any, ...], Any] = {}
 _filesystems_lock = threading.Lock()
@@ -365,7 +367,10 @@ class MultipartFile:
         self._finished = False
         self.committed = False
         self.closed = False
-        self._upload_id = self._call("create_multipart_upload")["UploadId"]
+        self._token = uuid.uuid4().hex
+        given = getattr(filesystem, "s3_additional_kwargs", {}).get("Metadata") or {}
+        created = self._call("create_multipart_upload", Metadata={**given, _MARK: self._token})
+        self._upload_id = created["UploadId"]
 
     @property
     def upload_id(self) -> str:
@@ -443,13 +448,26 @@ class MultipartFile:
         """Make the file visible; with ``replace=False`` only if the key is still free."""
         self.close()
         condition = {} if replace else {"IfNoneMatch": "*"}
-        self._call(
-            "complete_multipart_upload",
-            UploadId=self._upload_id,
-            MultipartUpload={"Parts": self._parts},
-            **condition,
-        )
+        try:
+            self._call(
+                "complete_multipart_upload",
+                UploadId=self._upload_id,
+                MultipartUpload={"Parts": self._parts},
+                **condition,
+            )
+        except SinkError:
+            # Where an answer was lost on its way, the next attempt finds what the first had made.
+            if not self._is_visible():
+                raise
         self._finished = self.committed = True
+
+    def _is_visible(self) -> bool:
+        """Whether the object of this name is the one of this very upload."""
+        try:
+            found = call(self._filesystem, self.uri, "head_object").get("Metadata") or {}
+        except Exception:  # noqa: BLE001 - it may not be allowed; the first error is told
+            return False
+        return bool(found.get(_MARK) == self._token)
 
     def abort(self) -> None:
         """Drop all parts; nothing happens after a commit or a second time."""

@@ -15,6 +15,7 @@ import pytest
 from penstock.errors import SinkError, TargetExistsError, UnsupportedError
 from penstock.io import s3, transaction_local, transaction_s3
 from penstock.io.transaction import Transaction
+from tests.support.proxy import FaultPlan, FaultProxy
 
 
 def write(target, files, mode="error", options=None):
@@ -333,6 +334,19 @@ def test_s3_abort_discards_and_single_files_do_not_replace(endpoint, bucket):
         run.commit()
     run.abort()
     assert objects(endpoint, bucket) == {"/x.bin": b"other"}
+
+
+@pytest.mark.s3
+@pytest.mark.parametrize("mode", ["error", "overwrite"])
+def test_s3_commit_whose_answers_are_lost(endpoint, bucket, mode, monkeypatch):
+    monkeypatch.setattr(s3, "_FIRST_WAIT", 0.01)
+    names = [f"k={number}/part" for number in range(4)]
+    plan = FaultPlan(cut=1.0, methods=("POST",), at_most=1)
+    with FaultProxy(endpoint.endpoint_url, plan) as proxy:
+        options = proxy.storage_options(endpoint.storage_options)
+        run = write(f"{bucket}/out", dict.fromkeys(names, b"1"), mode, options)
+        assert len(run.commit(names)) == 4
+    assert objects(endpoint, f"{bucket}/out") == {f"/{name}": b"1" for name in names}
 
 
 @pytest.mark.s3
