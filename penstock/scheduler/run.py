@@ -204,7 +204,8 @@ def _progress_bar(progress: bool | None) -> Callable[[Event], None] | None:
     wanted = config.get("progress", override_with=progress)
     if isinstance(wanted, str):  # from the environment
         wanted = wanted.lower() in ("1", "on", "true", "yes")
-    if wanted is False or (wanted is None and not sys.stderr.isatty()):
+    terminal = sys.stderr is not None and sys.stderr.isatty()  # None where it was closed
+    if wanted is False or (wanted is None and not terminal):
         return None
     from penstock.scheduler.observers.progress import ProgressBar
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,12 @@ class Write(FrameNode):
         transaction = SinkTransaction(sink)
         lowering.resources.append(transaction)
         schema = self.output_schema()
-        sink.begin(schema, len(blocks))
+        try:
+            sink.begin(schema, len(blocks))
+        except BaseException:
+            with contextlib.suppress(Exception):  # what had begun, if anything
+                sink.abort()
+            raise
         transaction.begun = True
         write = _WriteBlock(sink, self.columns, schema)
         if sink.ordered:
