@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from penstock.collections.compacting import Compaction
     from penstock.collections.conversion import Conversion, Preview
 
-_FAILED, _INTERRUPTED, _TERMINATED = 1, 130, 143
+_FAILED, _INTERRUPTED = 1, 130
 _HARMLESS = ("endpoint_url", "region_name", "anon", "profile", "use_ssl", "verify", "version_aware")
 _SECRETS = "penstock.secrets"
 _DEBUG = "penstock.debug"
@@ -40,7 +40,11 @@ _NAME = re.compile(r'(?:^|(?<=,))(?:\s*"(?P<quoted>(?:[^"]|"")*)"\s*(?=,|$)|(?P<
 
 
 class _Terminated(KeyboardInterrupt):
-    """SIGTERM: ends a command as Ctrl-C does."""
+    """A signal that ends a command as Ctrl-C does."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.code = 128 + number
 
 
 class _Commands(click.Group):
@@ -54,8 +58,9 @@ class _Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit):
             raise
         except (KeyboardInterrupt, click.Abort) as stop:
-            click.echo("penstock: interrupted; the target is as it was", err=True)
-            ctx.exit(_TERMINATED if isinstance(stop, _Terminated) else _INTERRUPTED)
+            # It may have come when everything was written.
+            click.echo("penstock: interrupted; the target is as it was, or complete", err=True)
+            ctx.exit(stop.code if isinstance(stop, _Terminated) else _INTERRUPTED)
         except Exception as error:  # noqa: BLE001 - the one place that turns errors into messages
             _fail(ctx, error)
 
@@ -66,7 +71,7 @@ def _fail(ctx: click.Context, error: Exception) -> None:
 
     if isinstance(error, OSError) and error.errno == errno.EPIPE:  # as in `penstock head | head`
         with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         ctx.exit(_FAILED)
     if ctx.meta.get(_DEBUG):
         click.echo(_without_secrets(ctx, "".join(traceback.format_exception(error))), err=True)
@@ -100,20 +105,23 @@ def _without_secrets(ctx: click.Context, text: str) -> str:
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM end the command through its clean-up."""
+    """Let SIGTERM, and the end of the terminal, end the command through its clean-up."""
 
     def stop(number: int, frame: Any) -> None:
-        raise _Terminated
+        raise _Terminated(number)
 
-    try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not the main thread
-        yield
-        return
+    before = {}
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is None or signal.getsignal(number) is signal.SIG_IGN:  # as nohup wants it
+            continue
+        with contextlib.suppress(ValueError):  # not the main thread
+            before[number] = signal.signal(number, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
@@ -145,6 +153,9 @@ def _names(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...
             names.append(plain.strip() if quoted is None else quoted.replace('""', '"'))
     if not all(names):
         raise click.BadParameter("a name is empty", ctx, parameter)
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise click.BadParameter(f"{twice!r} is there twice", ctx, parameter)
     return tuple(names)
 
 
@@ -182,6 +193,8 @@ def _addresses(ctx: click.Context, parameter: click.Parameter, value: Any) -> An
     """Remember what in an address must not be shown: user, password, signature."""
     secrets = ctx.meta.setdefault(_SECRETS, [])
     for address in (value,) if isinstance(value, str) else value or ():
+        if not address:
+            raise click.BadParameter("it is empty", ctx, parameter)
         _, remote, rest = address.partition("://")
         account = rest.partition("/")[0].rpartition("@")[0]
         signature = address.partition("?")[2] if address.startswith("http") else ""
@@ -223,7 +236,14 @@ def _encoding(ctx: click.Context, parameter: click.Parameter, value: str | None)
 
 
 def _separator(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    return None if value is None else value.replace("\\t", "\t")
+    if value is None:
+        return None
+    text = value.replace("\\t", "\t")
+    if not text or set(text) & set('"\r\n'):
+        raise click.BadParameter(f"{value!r} separates no columns", ctx, parameter)
+    if parameter.name == "to_sep" and len(text) > 1:
+        raise click.BadParameter(f"{value!r} is more than one character", ctx, parameter)
+    return text
 
 
 def _debug(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -382,7 +402,8 @@ def compact(src: str, dst: str | None, **options: Any) -> None:
     Without DST, the directory SRC itself is replaced when everything is written. Rows keep
     their order, and key=value folders stay.
     """
-    if dst is None and any(sign in src for sign in "*?["):
+    pattern = any(sign in src for sign in "*?[") and not os.path.exists(os.path.expanduser(src))
+    if dst is None and pattern:
         raise click.UsageError("SRC is a pattern, which cannot be replaced: give DST")
     if (src.endswith(_FILE) and dst is None) or (dst or "").endswith(_FILE):
         raise click.UsageError("compact writes a directory of files: for one file use convert")
@@ -520,7 +541,8 @@ def _print_table(table: pa.Table) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else 100_000)
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    console = Console(width=None if terminal else 100_000)
     grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for one in table.schema:
         numeric = str(one.type).startswith(("int", "uint", "float", "double", "half", "decimal"))

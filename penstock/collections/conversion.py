@@ -19,7 +19,15 @@ from typing import TYPE_CHECKING, Any
 from penstock import config
 from penstock.collections.counting import CheckedSink, Tally, UnwrittenSink, counting
 from penstock.collections.creation import from_source
-from penstock.collections.filenames import exists, is_single_file, separator, shown
+from penstock.collections.filenames import (
+    asks_for_other,
+    csv_codec,
+    exists,
+    is_single_file,
+    other_file,
+    separator,
+    shown,
+)
 from penstock.collections.queries import names_in
 from penstock.collections.scalar import Scalar
 from penstock.collections.writing import grouped_by_folder, write_plan
@@ -54,7 +62,6 @@ if TYPE_CHECKING:
     from penstock.io.sink import Mode
     from penstock.scheduler.graph import Stage
 
-_CSV_SUFFIXES = {"gzip": ".gz", "bz2": ".bz2", "xz": ".xz", "zstd": ".zst"}
 _HEAD_BLOCK = 4 << 20
 
 
@@ -380,7 +387,12 @@ def first_rows(reading: Reading, count: int) -> pa.Table:
 
 def source_format(reading: Reading) -> str:
     """Return the name of the format that is read: the one given, or the one detected."""
-    return reading.format or detect(reading.paths[0], reading.storage_options)
+    if reading.format is None:
+        return detect(reading.paths[0], reading.storage_options)
+    try:
+        return format_named(reading.format).name
+    except UnsupportedError as error:
+        raise ConfigError(str(error)) from error
 
 
 def as_csv(table: pa.Table) -> bytes:
@@ -408,11 +420,18 @@ def _target_format(writing: Writing, source_format: str) -> str:
     try:
         return detect_target(writing.path)
     except ValueError:
+        if asks_for_other(writing.path):
+            raise ConfigError(
+                f"{shown(writing.path)}: nothing of that kind is written; end the name in "
+                ".parquet or .csv, or name the format of the files of a directory"
+            ) from None
         if writing.partition_on:
             return "parquet"
     if writing.mode == "append":  # as what is there
         with suppress(ValueError, OSError):
-            return detect(writing.path, writing.storage_options)
+            found = detect(writing.path, writing.storage_options)
+            if format_named(found).sink:
+                return found
     return "csv" if source_format == "parquet" else "parquet"
 
 
@@ -490,8 +509,11 @@ def _writing_plan(
 def _sink_maker(reading: Reading, writing: Writing, source: Source) -> Callable[[], Sink]:
     """Return what makes the sink; it is made anew for each attempt at running the plan."""
     name = _target_format(writing, source.format)
-    if not format_named(name).sink:
-        sink_for(name)  # raises: it can only be read
+    try:
+        if not format_named(name).sink:
+            sink_for(name)  # raises: it can only be read
+    except UnsupportedError as error:
+        raise ConfigError(str(error)) from error
     single = is_single_file(writing.path)
     if single and writing.mode == "append":
         raise ConfigError(f"{shown(writing.path)} is one file and cannot be appended to; write "
@@ -505,6 +527,13 @@ def _sink_maker(reading: Reading, writing: Writing, source: Source) -> Callable[
     index = _stored_index(reading, source, name)
     if index:
         given["index"] = index
+    if not single and writing.mode == "overwrite":
+        other = other_file(writing.path, {name, source.format}, writing.storage_options)
+        if other is not None:
+            raise SinkError(
+                f"{shown(writing.path)} also holds {shown(other)}, which would be gone; write "
+                "into a directory of its own, or take other files out of this one"
+            )
     if writing.partition_on:
         if name != "parquet":
             raise ConfigError(f"partition_on is for writing Parquet, not {name}")
@@ -512,7 +541,7 @@ def _sink_maker(reading: Reading, writing: Writing, source: Source) -> Callable[
     if name == "csv":
         given["sep"] = writing.sep or separator(writing.path)
         if writing.compression is not None:
-            given["compression"] = _csv_codec(writing, single)
+            given["compression"] = csv_codec(writing.path, writing.compression, single)
     elif writing.sep is not None:
         raise ConfigError(f"sep is for writing CSV, not {name}")
     elif writing.compression is not None:
@@ -529,24 +558,6 @@ def _sink_maker(reading: Reading, writing: Writing, source: Source) -> Callable[
 
     made()  # what contradicts the options is said before anything is read
     return made
-
-
-def _csv_codec(writing: Writing, single: bool) -> str | None:
-    codec = str(writing.compression).lower()
-    known = {**{codec: codec for codec in _CSV_SUFFIXES}, "none": None, "gz": "gzip"}
-    if codec not in known:
-        raise ConfigError(
-            f"compression {codec!r} is none of CSV's: {', '.join(_CSV_SUFFIXES)}, none"
-        )
-    chosen = known[codec]
-    end = _CSV_SUFFIXES.get(chosen, "") if chosen else ""
-    suffixes = (end,) if end else tuple(_CSV_SUFFIXES.values())
-    if single and writing.path.lower().endswith(suffixes) != bool(end):
-        raise ConfigError(
-            f"{shown(writing.path)}: compression {codec!r} does not go with this name; "
-            + (f"end it in {end!r}" if end else "leave out the last suffix")
-        )
-    return chosen
 
 
 def _written(sink: CheckedSink, writing: Writing) -> int:

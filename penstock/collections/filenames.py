@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from penstock.io.filesystem import get_filesystem, local_path, scheme_of
+from penstock.config import ConfigError
+from penstock.io.filesystem import expand, get_filesystem, local_path, scheme_of
 from penstock.io.registry import COMPRESSION_SUFFIXES, detect_target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_CSV_SUFFIXES = {"gzip": ".gz", "bz2": ".bz2", "xz": ".xz", "zstd": ".zst"}
+_OTHER_SUFFIXES = (
+    ".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".orc", ".feather", ".arrow", ".ipc", ".avro",
+    ".h5", ".hdf5", ".hdf", ".zarr", ".db", ".sqlite", ".duckdb",
+)  # fmt: skip
 _SEPARATORS = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
 
 
@@ -49,11 +55,37 @@ def is_single_file(path: str) -> bool:
     """
     if path.endswith("/") or "*" in path:
         return False
+    return _format_or_none(path) is not None
+
+
+def asks_for_other(path: str) -> bool:
+    """Return whether a name asks for what no format writes: a directory would surprise.
+
+    Examples
+    --------
+    >>> asks_for_other("out.json"), asks_for_other("-"), asks_for_other("out")
+    (True, True, False)
+    """
+    return path == "-" or stem(path).endswith(_OTHER_SUFFIXES)
+
+
+def other_file(path: str, formats: set[str], storage_options: Mapping[str, Any]) -> str | None:
+    """Return a file in a directory that is of none of some formats, None where all are.
+
+    Hidden files, and those that start with ``_``, count as the data set's own.
+    """
     try:
-        detect_target(path)
+        files = expand(path, storage_options)
+    except FileNotFoundError:
+        return None
+    return next((info.uri for info in files if _format_or_none(info.uri) not in formats), None)
+
+
+def _format_or_none(path: str) -> str | None:
+    try:
+        return detect_target(path)
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def separator(path: str) -> str | None:
@@ -67,3 +99,28 @@ def exists(path: str, storage_options: Mapping[str, Any]) -> bool:
         return os.path.lexists(local_path(path))
     filesystem, inner = get_filesystem(path, storage_options)
     return bool(filesystem.exists(inner))
+
+
+def csv_codec(path: str, compression: str, single: bool) -> str | None:
+    """Return the codec of a CSV target, which must go with the name of a single file.
+
+    Examples
+    --------
+    >>> csv_codec("out.csv.gz", "GZ", True)
+    'gzip'
+    """
+    codec = compression.lower()
+    known = {**{codec: codec for codec in _CSV_SUFFIXES}, "none": None, "gz": "gzip"}
+    if codec not in known:
+        raise ConfigError(
+            f"compression {codec!r} is none of CSV's: {', '.join(_CSV_SUFFIXES)}, none"
+        )
+    chosen = known[codec]
+    end = _CSV_SUFFIXES.get(chosen, "") if chosen else ""
+    suffixes = (end,) if end else tuple(_CSV_SUFFIXES.values())
+    if single and path.lower().endswith(suffixes) != bool(end):
+        raise ConfigError(
+            f"{shown(path)}: compression {codec!r} does not go with this name; "
+            + (f"end it in {end!r}" if end else "leave out the last suffix")
+        )
+    return chosen

@@ -105,3 +105,10 @@ def test_a_foreign_file_in_the_source_stops_the_replacement(run, many):
     assert "notes.txt" in refused.stderr
     assert (many / "notes.txt").read_text() == "keep me"
     assert len(_files(many)) == 25
+
+
+def test_a_directory_whose_name_looks_like_a_pattern(run, many, tmp_path):
+    folder = tmp_path / "[2024]"
+    many.rename(folder)
+    run("compact", folder)
+    assert len(list(folder.glob("*.parquet"))) == 1

@@ -402,3 +402,19 @@ def test_rows_are_counted_in_each_file_once(run, tmp_path, monkeypatch):
     done = run("convert", tmp_path / "in.parquet", tmp_path / "out", "--to", "parquet",
                "--partition-on", "k", code=1)  # fmt: skip
     assert "the files hold 1 rows, but 2 were written" in done.output
+
+
+def test_a_directory_with_other_files_is_not_replaced(run, trips_csv, tmp_path):
+    folder = tmp_path / "out"
+    run("convert", trips_csv, folder)
+    run("convert", trips_csv, folder, "--overwrite")  # of its own files, it is
+    (folder / "_SUCCESS").touch()
+    (folder / "trips.csv").write_text("zone\n1\n")  # as the source is
+    run("convert", trips_csv, folder, "--overwrite")
+    (folder / "notes.txt").write_text("keep me")
+    done = run("convert", trips_csv, folder, "--overwrite", code=1)
+    assert "also holds" in done.output
+    assert "notes.txt" in done.output
+    assert (folder / "notes.txt").read_text() == "keep me"
+    run("convert", trips_csv, folder, "--append")
+    assert (folder / "notes.txt").exists()

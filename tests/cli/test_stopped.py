@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -50,7 +51,9 @@ def _wait_for_stage(folder: Path, process: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.parametrize("target", ["o.parquet", "o", "o.csv"])
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_an_interrupted_conversion_ends_at_once_and_leaves_nothing(
     command, numbers, tmp_path, target, number, code
 ):
@@ -148,3 +151,20 @@ def test_300_mb_are_converted_in_250_mb_of_memory(tmp_path, target):
     assert measured.peak_rss <= 250_000_000
     assert "of 250 MB" in measured.stdout
     assert pq.ParquetDataset(tmp_path / target).read(columns=["VendorID"]).num_rows == rows
+
+
+def test_nohup_keeps_a_conversion_alive(numbers, tmp_path):
+    program = [sys.executable, "-m", "penstock", "convert", str(numbers), "o", "--blocksize", "1MB"]
+    process = subprocess.Popen(
+        ["nohup", *program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    _wait_for_stage(tmp_path, process)
+    process.send_signal(signal.SIGHUP)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert _rows(tmp_path / "o") == ROWS

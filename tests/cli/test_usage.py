@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from penstock._version import __version__
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_version_and_help(run):
@@ -56,6 +59,8 @@ def test_the_version_needs_no_heavy_library(command):
         (["convert", "SRC", "o.parquet", "--where", "fare >"], "fare >"),
         (["convert", "SRC", "o.parquet", "--where", "__import__('os').getcwd()"], "Call"),
         (["head", "SRC", "-n", "-1"], "-n"),
+        (["convert", "SRC", "o.parquet", "--from", "nope"], "'nope'"),
+        (["convert", "SRC", "o", "--to", "text"], "not written"),
     ],
 )
 def test_bad_usage_exits_with_2_and_does_nothing(run, trips_csv, monkeypatch, arguments, told):
@@ -75,8 +80,6 @@ def test_bad_usage_exits_with_2_and_does_nothing(run, trips_csv, monkeypatch, ar
         (["convert", "SRC", "o.parquet", "--columns", "fair"], "'fair'"),
         (["convert", "SRC", "o.parquet", "--where", "fair > 0"], "did you mean 'fare'"),
         (["convert", "SRC", "o.parquet", "--where", "fare > @options"], "'options'"),
-        (["convert", "SRC", "o.parquet", "--from", "nope"], "'nope'"),
-        (["convert", "SRC", "o", "--to", "text"], "not written"),
         (["convert", "SRC", "o", "--partition-on", "years"], "'years'"),
         (["convert", "SRC", "o.parquet", "--dtype", "years=str"], "'years'"),
         (["convert", "SRC", "o.parquet", "--dtype", "zone=strr"], "strr"),
@@ -220,3 +223,33 @@ def test_a_reader_that_goes_away_is_no_traceback(command, trips_csv):
 def test_an_unknown_encoding_is_bad_usage(run, trips_csv, tmp_path):
     done = run("convert", trips_csv, tmp_path / "o.parquet", "--encoding", "nope", code=2)
     assert "'nope' is not known" in done.output
+
+
+def test_names_given_twice_or_empty_are_bad_usage(run, trips_csv, tmp_path):
+    done = run("convert", trips_csv, tmp_path / "o.parquet", "-c", "zone,zone", code=2)
+    assert "'zone' is there twice" in done.output
+    assert "it is empty" in run("convert", "", tmp_path / "o.parquet", code=2).output
+    assert "it is empty" in run("convert", trips_csv, "", code=2).output
+
+
+@pytest.mark.parametrize("sep", ["", ";;", '"', "\n"])
+def test_what_cannot_separate_columns_is_bad_usage(run, trips_csv, tmp_path, sep):
+    run("convert", trips_csv, tmp_path / "o.csv", "--to-sep", sep, code=2)
+    assert not list(tmp_path.glob(".*penstock*"))
+
+
+@pytest.mark.parametrize("target", ["o.json", "o.xlsx", "o.h5", "-"])
+def test_names_that_ask_for_another_kind_are_bad_usage(run, trips_csv, tmp_path, target):
+    target = target if target == "-" else tmp_path / target
+    assert "nothing of that kind" in run("convert", trips_csv, target, code=2).output
+    assert {path.name for path in tmp_path.iterdir()} == {"trips.csv"}
+
+
+def test_a_program_without_standard_streams(tmp_path, trips_csv):
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    lines = f"{sys.executable} -m penstock convert {trips_csv} o.parquet >&- 2>&-"
+    done = subprocess.run(["sh", "-c", lines], cwd=tmp_path, env=env, check=False)
+    assert done.returncode == 0
+    assert pq.read_metadata(tmp_path / "o.parquet").num_rows == 5_000
+    lines = f"{sys.executable} -m penstock head {trips_csv} >&-"
+    assert subprocess.run(["sh", "-c", lines], env=env, check=False).returncode == 0
