@@ -292,3 +292,17 @@ def test_a_mask_is_boolean() -> None:
     frame = dd.from_pandas(sample("few"), 2)
     with pytest.raises(TypeError, match="mask of booleans, not of double"):
         frame[frame.few + 0.5]
+
+
+def test_rows_are_counted_whichever_column_is_read_for_it(tmp_path: Any) -> None:
+    frame = pd.DataFrame({"a long name": [1, 2, 3], "b": [1.5, 2.5, 3.5]})
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    frame.to_parquet(tmp_path / "x.parquet")
+    for lazy in (
+        dd.read_csv(tmp_path / "x.csv"),
+        dd.read_parquet(tmp_path / "x.parquet"),
+        dd.from_pandas(frame, npartitions=2),
+    ):
+        lazy["c"] = lazy.b / 2
+        assert len(lazy) == len(lazy[lazy.c < 9]) == len(lazy.c) == 3
+        assert lazy.size.compute() == 9

@@ -62,25 +62,26 @@ class Select(FrameNode):
         return all(expr == Column(name) for name, expr in self.items)
 
     def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
-        carried = columns & frozenset(self.input.schema.index + self.input.schema.order)
-        used = [columns_of(expr) for name, expr in self.items if name in columns]
-        return (carried.union(*used),)
+        used = [columns_of(self.items[place][1]) for place in self._kept(columns)]
+        return (self._carried(columns).union(*used),)
 
     def prune(self, columns: frozenset[str]) -> FrameNode:
-        kept = [
-            (item, label)
-            for item, label in zip(self.items, self.labels, strict=True)
-            if item[0] in columns
-        ]
+        kept = self._kept(columns)
         if len(kept) == len(self.items):
             return self
-        if not kept and not self.input.schema.index:
+        items = tuple(self.items[place] for place in kept)
+        return replace(self, items=items, labels=tuple(self.labels[place] for place in kept))
+
+    def _carried(self, columns: frozenset[str]) -> frozenset[str]:
+        return columns & frozenset(self.input.schema.index + self.input.schema.order)
+
+    def _kept(self, columns: frozenset[str]) -> list[int]:
+        """Return the places of the items that give `columns`."""
+        kept = [place for place, (name, _) in enumerate(self.items) if name in columns]
+        if not kept and self.items and not self._carried(columns):
             # a block without columns would forget its row count
-            cheapest = min(range(len(self.items)), key=lambda i: len(repr(self.items[i][1])))
-            kept = [(self.items[cheapest], self.labels[cheapest])]
-        return replace(
-            self, items=tuple(item for item, _ in kept), labels=tuple(label for _, label in kept)
-        )
+            kept = [min(range(len(self.items)), key=lambda place: len(repr(self.items[place][1])))]
+        return kept
 
     def lower(self, lowering: Lowering) -> Blocks:
         carried = self.input.schema.index + self.input.schema.order
