@@ -178,3 +178,17 @@ def test_divisions_are_unknown_unless_sorted() -> None:
     assert collection.npartitions == 3
     assert len(collection.divisions) == 4
     assert not collection[collection.few > 0].known_divisions
+
+
+@pytest.mark.parametrize("filters", [[("key", "==", 2)], [("value", ">", 100)]])
+def test_rows_that_read_parquet_filters_are_counted_and_labelled(tmp_path, filters):
+    frame = pd.DataFrame({"key": [1, 2, 3, 1] * 50, "value": range(200)})
+    dd.from_pandas(frame, npartitions=5).to_parquet(tmp_path / "x", partition_on=["key"])
+    expected = pd.read_parquet(tmp_path / "x", filters=filters).reset_index(drop=True)
+    lazy = dd.read_parquet(tmp_path / "x", filters=filters, index=False, blocksize=200)
+    assert lazy.npartitions > 1
+    assert len(lazy) == lazy.shape[0].compute() == len(expected)
+    some = expected.value % 3 == 0
+    found = lazy[lazy.value % 3 == 0].compute()
+    assert_eq(found.index, expected.index[some])
+    assert_eq(found.value, expected.value[some])

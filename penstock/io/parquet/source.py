@@ -57,7 +57,6 @@ class ParquetSource(CarrySource):
     """
 
     format = "parquet"
-    capabilities = Capabilities(projection=True, filter="exact", row_counts=True)
     cursor_bytes = chunks.BUFFERS_TOGETHER
 
     def __init__(
@@ -86,6 +85,11 @@ class ParquetSource(CarrySource):
             tuple((field.name, str(field.type)) for field in schema),
             None if expression is None else str(expression),
         )
+
+    @property
+    def capabilities(self) -> Capabilities:  # type: ignore[override]
+        """Footers count the rows before a filter, so that a filtered source knows no counts."""
+        return Capabilities(projection=True, filter="exact", row_counts=self._filter is None)
 
     @property
     def fingerprint(self) -> tuple[Any, ...]:
