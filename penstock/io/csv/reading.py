@@ -189,7 +189,9 @@ def _read_arrow(
     integers = any(pa.types.is_integer(kind) for kind in column_types.values())
     if integers and marks.crosses and _has_hex(data):
         return None
-    true, false = types.bool_texts(dialect)
+    # one list for all columns: where some are not declared, numbers are left to `_parse_pandas`
+    declared = all(one.declared for one in chosen if pa.types.is_boolean(one.field.type))
+    true, false = types.bool_texts(dialect, declared)
     missing = bool(dialect.null_values)
     convert = pacsv.ConvertOptions(
         column_types=column_types,
@@ -302,7 +304,13 @@ def _parse_pandas(
         array = _one_chunk(texts.column(i))
         try:
             arrays.append(
-                types.convert_texts(array, column.field.type, dialect, column.date_format)
+                types.convert_texts(
+                    array,
+                    column.field.type,
+                    dialect,
+                    column.date_format,
+                    declared=column.declared,
+                )
             )
         except types.BadValueError as error:
             raise _conflict(raw, error, column, dialect, where) from None

@@ -233,7 +233,12 @@ class BadValueError(ValueError):
 
 
 def convert_texts(
-    texts: pa.Array, target: pa.DataType, dialect: Dialect, date_format: str | None = None
+    texts: pa.Array,
+    target: pa.DataType,
+    dialect: Dialect,
+    date_format: str | None = None,
+    *,
+    declared: bool = False,
 ) -> pa.Array:
     """Return the values that `texts` spell, by pandas' rules.
 
@@ -246,6 +251,9 @@ def convert_texts(
         For `decimal`, `thousands`, `true_values`, `false_values` and `dayfirst`.
     date_format : str, optional
         Format of timestamps.
+    declared : bool, default False
+        The type is the user's own: numbers that stand for its values are taken as well, 1 and 0
+        for booleans, 2.0 for integers.
 
     Returns
     -------
@@ -261,7 +269,7 @@ def convert_texts(
     if pa.types.is_dictionary(target):
         return pc.dictionary_encode(texts).cast(target)
     if pa.types.is_boolean(target):
-        return _to_bool(texts, dialect)
+        return _to_bool(texts, dialect, declared)
     if pa.types.is_timestamp(target) or pa.types.is_date(target):
         return _to_timestamp(texts, target, date_format, dialect)
     plain = pc.utf8_trim_whitespace(texts)
@@ -274,9 +282,23 @@ def convert_texts(
     pattern = _INT_RE2 if pa.types.is_integer(target) else _FLOAT_RE2
     fits = pc.match_substring_regex(plain, pattern)
     if pc.all(fits).as_py() is False:
-        _raise_at(texts, fits)
+        if not declared or not pa.types.is_integer(target):
+            _raise_at(texts, fits)
+        plain = _whole_numbers(texts, plain, fits, dialect)
     plain = pc.replace_substring_regex(plain, r"^\+", "")
     return _cast(texts, plain, target)
+
+
+def _whole_numbers(texts: pa.Array, plain: pa.Array, fits: pa.Array, dialect: Dialect) -> pa.Array:
+    """Return `plain` with the digits of numbers such as 2.0 and 1e3 for what does not fit."""
+    others = pc.if_else(fits, None, pc.replace_substring(plain, dialect.decimal, "."))
+    numbers = pc.match_substring_regex(others, _FLOAT_RE2)
+    values = pc.if_else(numbers, others, None).cast(pa.float64())
+    whole = pc.and_(pc.less(pc.abs(values), 2.0**63), pc.equal(values, pc.floor(values)))
+    fine = pc.or_kleene(fits, pc.fill_null(whole, False))
+    if pc.all(fine).as_py() is False:
+        _raise_at(texts, fine)
+    return pc.coalesce(pc.if_else(fits, plain, None), values.cast(pa.int64()).cast(pa.string()))
 
 
 def _raise_at(texts: pa.Array, fits: pa.Array) -> None:
@@ -299,8 +321,8 @@ def _cast(texts: pa.Array, plain: pa.Array, target: pa.DataType) -> pa.Array:
         raise BadValueError(low, texts[low].as_py()) from None
 
 
-def _to_bool(texts: pa.Array, dialect: Dialect) -> pa.Array:
-    true, false = bool_texts(dialect)
+def _to_bool(texts: pa.Array, dialect: Dialect, declared: bool) -> pa.Array:
+    true, false = bool_texts(dialect, declared)
     yes = pc.is_in(texts, pa.array(true, pa.string()))
     no = pc.is_in(texts, pa.array(false, pa.string()))
     fits = pc.or_(pc.or_(yes, no), pc.is_null(texts))
@@ -309,10 +331,16 @@ def _to_bool(texts: pa.Array, dialect: Dialect) -> pa.Array:
     return pc.if_else(pc.is_valid(texts), yes, pa.scalar(None, pa.bool_()))
 
 
-def bool_texts(dialect: Dialect) -> tuple[list[str], list[str]]:
-    """Return the texts that mean true and those that mean false."""
+def bool_texts(dialect: Dialect, declared: bool) -> tuple[list[str], list[str]]:
+    """Return the texts that mean true and those that mean false.
+
+    Numbers do where the user `declared` the type; otherwise they make a column of numbers.
+    """
     true = ["True", "TRUE", "true", *(str(text) for text in dialect.true_values or ())]
     false = ["False", "FALSE", "false", *(str(text) for text in dialect.false_values or ())]
+    if declared:
+        true += ["1", "1.0"]
+        false += ["0", "0.0"]
     return true, false
 
 
