@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from penstock.collections.base import noted
@@ -13,6 +14,8 @@ from penstock.io.registry import source_for
 
 if TYPE_CHECKING:
     from penstock.io.source import Source
+
+_NO_HEADER = re.compile(r"Unnamed: \d+")
 
 
 def read_csv(
@@ -64,7 +67,7 @@ def read_csv(
     """
     from penstock.config import parse_bytes
 
-    index_col = kwargs.pop("index_col", None)
+    index_col = kwargs.get("index_col")
     nrows = kwargs.pop("nrows", None)
     if blocksize == "default":
         blocksize = None
@@ -95,7 +98,11 @@ def read_csv(
             known[label] if isinstance(label, int) and label not in known else label
             for label in labels
         ]
-        frame = frame.set_index(labels if len(labels) > 1 else labels[0], sort=False)
+        plan = frame.plan
+        names = tuple(plan.schema.column(label) for label in labels)
+        # as in pandas, levels whose header is empty have no name
+        levels = tuple(None if _NO_HEADER.fullmatch(str(label)) else label for label in labels)
+        frame = frame._on(SetIndex(plan, names, levels))
     return frame
 
 
