@@ -95,6 +95,13 @@ class ColumnNotFoundError(PenstockError, KeyError):
         return str(self.args[0]) if self.args else ""
 
 
+class RowNotFoundError(PenstockError, KeyError):
+    """A row label that an index cannot have."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
 class QueryNameError(PenstockError, NameError):
     """A name in a query that is no column, index level or local variable."""
 

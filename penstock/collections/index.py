@@ -8,6 +8,7 @@ from penstock.collections.kinds import register
 from penstock.collections.rows import labelled
 from penstock.collections.series import Series
 from penstock.engine.expr import Column
+from penstock.engine.kernels.elementwise import OPS
 from penstock.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -46,6 +47,12 @@ class Index(Series):
         import pandas as pd
 
         return pd.Index(super()._finalize(blocks, dtype_backend))
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what ``.dt`` has of this name, which an index of times has itself."""
+        if not name.startswith("_") and f"dt.{name}" in OPS and self.dtype.kind in "mM":
+            return getattr(self.to_series().dt, name)
+        raise AttributeError(f"an Index of {self.dtype} has no attribute {name!r}")
 
     def to_series(self) -> Series:
         """Return the labels as a Series that they label."""

@@ -8,7 +8,7 @@ from penstock.collections.framelike import FrameLike
 from penstock.collections.kinds import new_series
 from penstock.collections.rows import labelled
 from penstock.engine.expr import Column
-from penstock.errors import UnsupportedError
+from penstock.errors import RowNotFoundError, UnsupportedError
 
 
 class LocIndexer:
@@ -42,16 +42,50 @@ class LocIndexer:
         if isinstance(key, slice):
             if key.step is not None:
                 raise UnsupportedError("loc with a step is not supported; filter by a mask")
-            mask: Any = None
-            if key.start is not None:
-                mask = labels >= key.start
-            if key.stop is not None:
-                upper = labels <= key.stop
-                mask = upper if mask is None else mask & upper
-            return collection._masked(mask)
+            return collection._masked(_between(labels, key.start, key.stop))
         if isinstance(key, list):
             return collection._masked(labels.isin(key))
+        if isinstance(key, str) and _are_times(labels):
+            return collection._masked(_between(labels, key, key))
         return collection._masked(labels == key)
+
+
+def _between(labels: Any, start: Any, stop: Any) -> Any:
+    """Return where `labels` are from `start` to `stop`, both included; None leaves an end open."""
+    times = _are_times(labels)
+    mask: Any = None
+    if start is not None:
+        named = times and isinstance(start, str)
+        mask = labels >= (_span(labels, start)[0] if named else start)
+    if stop is not None:
+        named = times and isinstance(stop, str)
+        below = labels < _span(labels, stop)[1] if named else labels <= stop
+        mask = below if mask is None else mask & below
+    return mask
+
+
+def _are_times(labels: Any) -> bool:
+    return labels.dtype.kind == "M"
+
+
+def _span(labels: Any, text: str) -> tuple[Any, Any]:
+    """Return when the day, month or other time that `text` names begins, and when the next does."""
+    import pandas as pd
+
+    try:
+        period = pd.Period(text)
+        zone = pd.Timestamp(text).tz
+        bounds = period.start_time, (period + 1).start_time
+    except (AttributeError, ValueError) as error:
+        raise RowNotFoundError(
+            f"loc[{text!r}]: the index holds times, of which this names none; "
+            "a day is '2024-01-31', a month '2024-01'"
+        ) from error
+    own = getattr(labels.dtype, "tz", None)
+    if own is None and zone is None:
+        return bounds
+    first, last = (bound.tz_localize(zone or own) for bound in bounds)
+    return first, last
 
 
 def _index_series(collection: Any) -> Any:

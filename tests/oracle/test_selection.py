@@ -257,6 +257,57 @@ def test_loc_of_sorted_labels() -> None:
         check(lambda df, key=key: df.loc[key], frame)
 
 
+TIMES = ["2020-01-02", "2020-01", "2020", "2020-01-03 07", "2020-01-03 07:30", "3 January 2020"]
+
+
+@pytest.mark.parametrize("zone", [None, "America/New_York"])
+@pytest.mark.parametrize("unit", ["s", "us", "ns"])
+def test_loc_of_times_that_a_text_names(zone: str | None, unit: str) -> None:
+    times = pd.date_range("2020-01-01", periods=200, freq="30min", name="at", tz=zone, unit=unit)
+    times.freq = None
+    frame = pd.DataFrame({"x": range(200)}, index=times)
+    for text in TIMES:
+        if text != "2020-01-03 07:30":  # as exact as the index: pandas gives one row as a series
+            check(lambda df, text=text: df.loc[text], frame)
+            check(lambda df, text=text: df.x.loc[text], frame)
+        for key in (slice(text, None), slice(None, text), slice("2020-01-01 20", text)):
+            check(lambda df, key=key: df.loc[key], frame)
+            check(lambda df, key=key: df[key], frame)
+    with pytest.raises(KeyError, match="names none; a day is"):
+        dd.from_pandas(frame, 2).loc["soon"]
+
+
+def test_loc_of_the_first_and_last_times() -> None:
+    times = pd.DatetimeIndex(["0001-01-01", "1500-06-01", "9999-12-31 23:59"], dtype="M8[us]")
+    lazy = dd.from_pandas(pd.DataFrame({"x": range(3)}, index=times), 2)  # pandas overflows
+    assert [lazy.loc[text].x.to_list() for text in ("0001", "1500-06", "9999-12")] == [
+        [0],
+        [1],
+        [2],
+    ]
+    assert lazy.loc[:"9999"].x.to_list() == [0, 1, 2]
+
+
+def test_slices_of_numbers_are_positions() -> None:
+    lazy = dd.from_pandas(sample("few"), 2)
+    for key in (slice(2, 4), slice(2), slice(None, None, 2)):
+        with pytest.raises(NotImplementedError, match="use head, tail or partitions"):
+            lazy[key]
+
+
+TIME_FIELDS: dict[str, Call] = {
+    "groupby": lambda df: df.groupby(df.index.hour).few.sum(),
+    "mask": lambda df: df[df.index.month == 3],
+    "assign": lambda df: df.assign(day=df.index.day_name(), floor=df.index.floor("D")),
+}
+
+
+@pytest.mark.parametrize("case", TIME_FIELDS)
+@drawn("few datetime")
+def test_fields_of_an_index_of_times(case: str, frame: pd.DataFrame) -> None:
+    check(TIME_FIELDS[case], frame.dropna().set_index("datetime"))
+
+
 def test_columns_of_several_levels() -> None:
     frame = pd.DataFrame(
         {("a", "x"): [1, 2, 3], ("a", "y"): [1.5, None, 2.5], ("b", "x"): ["p", "q", None]}

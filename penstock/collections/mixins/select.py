@@ -34,10 +34,20 @@ class SelectMixin(FrameLike):
             )
             return self._like(self._rows, items)
         if isinstance(key, slice):
+            self._by_labels(key)
             return self.loc[key]
         if key not in schema.labels and any(isinstance(one, tuple) for one in schema.labels):
             return self._top_level(key)
         return new_series(self._rows, Column(schema.column(key)), key)
+
+    def _by_labels(self, key: slice) -> None:
+        """Refuse a slice by which pandas takes rows by their positions."""
+        numbers = any(isinstance(bound, int) for bound in (key.start, key.stop, key.step))
+        if numbers and self._repr_meta().index.dtype.kind != "f":
+            raise UnsupportedError(
+                f"frame[{key.start}:{key.stop}] takes rows by position; use head, tail or partitions "
+                "for these, or frame.loc[...] for labels"
+            )
 
     def _top_level(self, key: Any) -> Any:
         """Return the columns under one label of the first column level."""
