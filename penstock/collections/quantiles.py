@@ -29,6 +29,8 @@ def quantile(
     interpolation: str,
     name: Any = None,
     method: str = "default",
+    *,
+    skipna: bool = True,
 ) -> Any:
     """Return quantiles of each column; see `DataFrame.quantile`."""
     from penstock.collections.scalar import Row, Scalar
@@ -37,6 +39,8 @@ def quantile(
         raise ValueError(f"method must be one of {', '.join(_METHODS)}, not {method!r}")
     if method == "tdigest" and interpolation != "linear":
         raise UnsupportedError("method='tdigest' interpolates linearly; use method='default'")
+    if method == "tdigest" and not skipna:
+        raise UnsupportedError("method='tdigest' skips missing values; use method='default'")
 
     many = isinstance(q, list | tuple) or type(q).__name__ in ("ndarray", "Index", "Series")
     wanted = tuple(float(one) for one in q) if many else (float(q),)
@@ -46,7 +50,7 @@ def quantile(
     chosen = frame._reducible(numeric_only)  # type: ignore[attr-defined]
     estimated = method == "tdigest"
     nodes = tuple(
-        _of_column(frame._rows, item, wanted, interpolation, estimated) for item in chosen
+        _of_column(frame._rows, item, wanted, interpolation, estimated, skipna) for item in chosen
     )
     if not nodes:
         raise SchemaError("quantile: there are no numeric columns")
@@ -69,6 +73,7 @@ def _of_column(
     wanted: tuple[float, ...],
     interpolation: str,
     estimated: bool,
+    skipna: bool,
 ) -> FrameNode:
     from penstock.collections.distinct import _without_index
 
@@ -81,6 +86,8 @@ def _of_column(
                 f"{column.schema.field(name).type}; use method='default'"
             )
         return EstimatedQuantile(column, name, wanted)
+    if not skipna:
+        return Quantile(column, name, wanted, interpolation, skipna=False)
     present = Filter(column, Call("notna", (Column(name),)))
     return Quantile(present, name, wanted, interpolation)
 

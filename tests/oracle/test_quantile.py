@@ -22,6 +22,9 @@ CASES: dict[str, Call] = {
     "frame, numeric_only": lambda df: df.quantile(0.5, numeric_only=True),
     "median": lambda df: df.finite.median(),
     "median of frame": lambda df: df.median(),
+    "median, missing": lambda df: df.finite.median(skipna=False),
+    "median of frame, missing": lambda df: df.median(skipna=False),
+    "median after filter": lambda df: df[df.finite > 0].finite.median(skipna=False),
     "describe": lambda df: df.describe(),
     "describe of series": lambda df: df.finite.describe(),
     "describe percentiles": lambda df: df.describe(percentiles=[0.1, 0.99]),
@@ -51,6 +54,7 @@ def test_kinds(kind: str) -> None:
     check_exchanged(lambda df: df[kind].quantile(0.3), frame)
     check_exchanged(lambda df: df[kind].quantile([0.5]), frame)
     check_exchanged(lambda df: df[kind].median(), frame)
+    check_exchanged(lambda df: df[kind].median(skipna=False), frame)
 
 
 def test_describe_keeps_the_order_of_columns() -> None:

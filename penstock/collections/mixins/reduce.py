@@ -112,7 +112,7 @@ class ReduceMixin(FrameLike):
 
         if is_across(axis):
             return self._across("median", skipna=skipna, numeric_only=numeric_only)
-        return quantile(self, 0.5, numeric_only, "linear", method=method)
+        return quantile(self, 0.5, numeric_only, "linear", method=method, skipna=skipna)
 
     def nunique(self, dropna: bool = True) -> Any:
         """Return the exact numbers of distinct values."""

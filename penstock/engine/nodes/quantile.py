@@ -30,12 +30,19 @@ if TYPE_CHECKING:
 
 @record(eq=False)
 class Quantile(FrameNode):
-    """The values of `column` (without missing ones) at the given quantiles."""
+    """The values of `column` at the given quantiles.
+
+    Attributes
+    ----------
+    skipna : bool
+        The input has no missing values; if not, one of them makes all results missing.
+    """
 
     input: FrameNode
     column: str
     quantiles: tuple[float, ...]
     interpolation: str = "linear"
+    skipna: bool = True
 
     name = "quantile"
     passes_projection = True
@@ -85,12 +92,13 @@ class Quantile(FrameNode):
         picked = blockwise(
             lowering,
             f"{self.name} pick",
-            partial(_pick, self.quantiles),
+            # missing values are sorted last: the last row tells whether there are any
+            partial(_pick, self.quantiles if self.skipna else (*self.quantiles, 1.0)),
             [tables, offsets, total],
             nbytes=1024,
         )
         found = tree_reduce(lowering, f"{self.name} gather", concat_tables, picked)
-        finish = _Interpolate(self.quantiles, self.interpolation, self.schema.arrow)
+        finish = _Interpolate(self.quantiles, self.interpolation, self.schema.arrow, self.skipna)
         return blockwise(lowering, self.name, finish, [found, total])
 
     def describe(self) -> str:
@@ -120,10 +128,17 @@ def _pick(quantiles: tuple[float, ...], table: pa.Table, offset: int, total: int
 
 
 class _Interpolate:
-    def __init__(self, quantiles: tuple[float, ...], interpolation: str, schema: pa.Schema) -> None:
+    def __init__(
+        self,
+        quantiles: tuple[float, ...],
+        interpolation: str,
+        schema: pa.Schema,
+        skipna: bool,
+    ) -> None:
         self.quantiles = quantiles
         self.interpolation = interpolation
         self.schema = schema
+        self.skipna = skipna
 
     def __call__(self, found: pa.Table, total: int) -> pa.Table:
         import pyarrow as pa
@@ -139,7 +154,7 @@ class _Interpolate:
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
     def _at(self, q: float, values: dict[int, Any], total: int) -> Any:
-        if not total:
+        if not total or (not self.skipna and _is_missing(values[total - 1])):
             return None
         place = q * (total - 1)
         low, high = math.floor(place), math.ceil(place)
@@ -157,3 +172,7 @@ class _Interpolate:
         if share >= 0.5:
             return above - (above - below) * (1 - share)
         return below + (above - below) * share
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value != value
