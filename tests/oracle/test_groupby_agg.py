@@ -263,3 +263,20 @@ def test_refused(case: str) -> None:
     lazy = dd.from_pandas(sample("few", "text", "int", "category", "datetime"), 2)
     with pytest.raises(UnsupportedError):
         REFUSED[case](lazy)
+
+
+LEVELS: dict[str, Call] = {
+    "reset": lambda df: df.groupby("few").agg({"finite": ["sum", "max"]}).reset_index(),
+    "several keys": lambda df: (
+        df.groupby(["few", "text"]).agg({"finite": ["sum"], "bool": ["any"]}).reset_index()
+    ),
+    "no index": lambda df: df.groupby("few", as_index=False).agg({"finite": ["sum", "count"]}),
+    "key": lambda df: df.groupby("few").agg({"finite": ["sum"]}).reset_index()["few"],
+    "attribute": lambda df: df.groupby("few").agg({"finite": ["sum", "max"]}).finite["max"],
+}
+
+
+@pytest.mark.parametrize("case", LEVELS)
+@drawn("few finite text bool")
+def test_keys_beside_columns_of_several_levels(case: str, frame: pd.DataFrame) -> None:
+    check_exchanged(LEVELS[case], frame)

@@ -59,12 +59,15 @@ class SelectMixin(FrameLike):
         )
         if not items:
             schema.column(key)  # raises, naming the columns
+        if len(items) == 1 and items[0][1] in ("", ("",) * (len(schema.label_names) - 1)):
+            return new_series(self._rows, items[0][2], key)
         return self._like(self._rows, items)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        if name in self._rows.schema.labels:
+        labels = self._rows.schema.labels
+        if name in (label[0] if isinstance(label, tuple) else label for label in labels):
             return self[name]
         raise AttributeError(f"a DataFrame has no attribute and no column {name!r}")
 
@@ -266,12 +269,14 @@ class SelectMixin(FrameLike):
         plan: FrameNode = labelled(self._rows)
         schema = plan.schema
         several = len(schema.index) > 1
-        labels = []
+        depth = len(schema.label_names)
+        labels: list[Any] = []
         for level, name in enumerate(schema.index_names):
             fallback = f"level_{level}" if several else "index"
             if fallback in schema.labels:
                 fallback = f"level_{level}"
-            labels.append(fallback if name is None else name)
+            label = fallback if name is None else name
+            labels.append(label if depth == 1 else (label, *[""] * (depth - 1)))
         clash = [label for label in labels if label in schema.labels]
         if clash:
             raise ValueError(f"cannot insert {clash[0]!r}: a column of this name is there already")
