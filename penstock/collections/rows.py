@@ -100,6 +100,14 @@ def united(
             foreign.append((position, plan, expr))
     if not foreign:
         return first, [expr for expr in exprs if expr is not None]
+    if first.schema.order and any(plan.grid is not first.grid for _, plan, _ in foreign):
+        # What was computed from whole blocks stands on the rows in their order.
+        ordered = in_order(first)
+        placed = [
+            part if carried is None else (ordered, carried)
+            for part, carried in zip(parts, exprs, strict=True)
+        ]
+        return united(ordered, placed, operation, moved=moved)
     schema = first.schema
     names = list(schema.names)
     own = tuple(
@@ -107,7 +115,8 @@ def united(
     )
     frames: list[FrameNode] = [first]
     columns: list[tuple[tuple[str, str, Any], ...]] = [own]
-    for position, plan, expr in foreign:
+    for position, other, expr in foreign:
+        plan = other if other.grid is first.grid else in_order(other)
         if plan.grid is not first.grid:
             raise UnsupportedError(
                 f"{operation} of collections with different rows is not supported; "

@@ -191,3 +191,39 @@ def test_rows_numbered_by_a_reader_stay_beside_what_is_computed_of_them(tmp_path
     (plan,) = optimise([first.plan], 20_000)
     assert len({node for node in walk(plan) if isinstance(node, ReadFrame)}) == 1
     assert_eq(first.compute(), frame[["key", "text"]].groupby("key").head(1))
+
+
+UNORDERED: dict[str, Any] = {
+    "merge": lambda df: df.merge(df.drop_duplicates("k"), on="k"),
+    "left merge": lambda df: df.merge(df, on="k", how="left"),
+    "distinct": lambda df: df.drop_duplicates("k"),
+    "computed": lambda df: df.drop_duplicates("k").assign(twice=lambda d: d.v * 2),
+    "index": lambda df: df.drop_duplicates("k").set_index("k"),
+}
+ROW_BY_ROW: dict[str, Any] = {
+    "apply": lambda df: df.assign(z=df.apply(lambda row: row.iloc[-1] * 2, axis=1)),
+    "map": lambda df: df.assign(z=df.iloc[:, -1].map(lambda value: value + 1)),
+    "across": lambda df: df.assign(z=df.sum(axis=1)),
+    "running": lambda df: df.assign(z=df.iloc[:, -1].cumsum()),
+    "shifted": lambda df: df.iloc[:, -1] - df.iloc[:, -1].shift(),
+    "mask": lambda df: df[df.apply(lambda row: row.iloc[-1] > 1, axis=1)],
+    "labels": lambda df: df.assign(z=df.index),
+}
+
+
+@pytest.mark.parametrize("source", UNORDERED)
+@pytest.mark.parametrize("case", ROW_BY_ROW)
+def test_columns_computed_from_whole_blocks_stand_beside_rows_of_an_exchange(
+    source: str, case: str
+) -> None:
+    def call(df: Any) -> Any:
+        rows = UNORDERED[source](df)
+        if source == "index" and isinstance(df, pd.DataFrame):
+            rows = rows.sort_index()
+        return ROW_BY_ROW[case](rows)
+
+    keys = [7, 3, 7, 1, 3, 9, 0, 1, 4, 4]
+    frame = pd.DataFrame({"k": keys, "v": np.arange(10) / 2})
+    for npartitions in (1, 3, 17):
+        with spilling(npartitions):
+            assert_eq(call(dd.from_pandas(frame, npartitions)), call(frame))

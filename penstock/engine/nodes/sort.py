@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from penstock.blocks import concat_tables
 from penstock.engine.kernels.sort import sort_table, top_candidates, top_n
 from penstock.engine.nodes.partitioners import HashPartitioner, RangePartitioner
+from penstock.engine.nodes.select import Select
 from penstock.engine.plan import FrameNode
 from penstock.engine.primitives import Blocks, Lowering, blockwise, exchange, tree_reduce
 from penstock.engine.schema import FrameSchema
@@ -98,9 +99,17 @@ def _sort_pieces(
 
 
 def in_order(node: FrameNode) -> FrameNode:
-    """Return `node` with its blocks in the logical row order."""
+    """Return `node` with its blocks in the logical row order.
+
+    What is computed from each row is computed after that, so that all columns made from the
+    same rows stand on the same blocks, side by side.
+    """
     order = node.schema.order
-    return Sort(node, order, (True,) * len(order)) if order else node
+    if not order:
+        return node
+    if isinstance(node, Select) and not node.needs(frozenset(node.schema.columns))[0] & set(order):
+        return replace(node, input=in_order(node.input))
+    return Sort(node, order, (True,) * len(order))
 
 
 @record(eq=False)
