@@ -280,3 +280,24 @@ LEVELS: dict[str, Call] = {
 @drawn("few finite text bool")
 def test_keys_beside_columns_of_several_levels(case: str, frame: pd.DataFrame) -> None:
     check_exchanged(LEVELS[case], frame)
+
+
+TEXT_SUMS: dict[str, Call] = {
+    "groups": lambda df: df.sort_values("finite").groupby("few").text.sum(),
+    "groups and count": lambda df: (
+        df.sort_values("finite").groupby("few").text.agg(["sum", "count"])
+    ),
+    "after a join": lambda df: (
+        df.merge(df[["few"]].drop_duplicates(), on="few").groupby("few").text.sum()
+    ),
+    "all rows": lambda df: df.fillna({"text": "-"}).sort_values("finite").text.sum(),
+    "all rows after a join": lambda df: (
+        df.fillna({"text": "-"}).merge(df[["few"]].drop_duplicates(), on="few").text.sum()
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TEXT_SUMS)
+@drawn("few finite text", max_examples=3)
+def test_sums_of_texts_are_in_the_order_of_the_rows(case: str, frame: pd.DataFrame) -> None:
+    check_exchanged(TEXT_SUMS[case], frame.assign(finite=np.arange(len(frame))[::-1]))
