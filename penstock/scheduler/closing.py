@@ -70,10 +70,12 @@ def closed_safely(function: Callable[_P, Generator[_T]]) -> Callable[_P, Closing
     return give
 
 
-@gc.callbacks.append
 def _note(phase: str, info: object) -> None:
     global _collecting
     _collecting = _thread.get_ident() if phase == "start" else None
+
+
+gc.callbacks.append(_note)
 
 
 @atexit.register
