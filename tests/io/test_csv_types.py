@@ -256,3 +256,21 @@ def test_floats_are_read_to_the_last_bit(tmp_path):
     assert np.array_equal(read_table(csv_source(path)).column("a").to_numpy(), values)
     slow = csv_source(path, comment="#")
     assert np.array_equal(read_table(slow).column("a").to_numpy(), values)
+
+
+def test_messages_cut_long_values(tmp_path):
+    rows = "".join(f"{number}\n" for number in range(2000))
+    path = write(tmp_path / "a.csv", "a\n" + rows * 10 + "x" * 100_000 + "\n" + rows)
+    source = csv_source(path, dtype={"a": "int64"})
+    with pytest.raises(TypeConflictError, match=r"'x{80}'... \(100,000 characters\)") as caught:
+        read_table(source)
+    assert len(str(caught.value)) < 1000
+    assert caught.value.value == "x" * 100_000
+
+
+def test_utf_16_without_an_encoding_says_which(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes("a,b\n1,2\n".encode("utf-16"))
+    with pytest.raises(ParseError, match=r"a.csv: cannot read the header: .*encoding='utf-16'"):
+        csv_source(path)
+    assert read_table(csv_source(path, encoding="utf-16")).num_rows == 1

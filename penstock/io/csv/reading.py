@@ -409,7 +409,7 @@ def _conflict(
     start = _start_of_row(raw, error.row, dialect)
     name = str(column.field.name)
     return TypeConflictError(
-        f"{where.row(raw, start)}, column {name!r}: {error.value!r} is not "
+        f"{where.row(raw, start)}, column {name!r}: {types.shown(error.value)} is not "
         f"{_words(column.field.type)}; pass dtype={{{name!r}: ...}} to read the column as another "
         "type",
         column=name,

@@ -487,7 +487,7 @@ class CsvSource(CarrySource):
             raise column_not_found(column, names)
         if not self.widens(column):
             raise TypeConflictError(
-                f"column {column!r}: {value!r} contradicts the dtype that it is to be read as",
+                f"column {column!r}: {types.shown(value)} contradicts the dtype that it is to be read as",
                 column=column,
                 value=value,
             )
@@ -496,8 +496,8 @@ class CsvSource(CarrySource):
         kind = types.widen(found.field.type, value)
         columns[i] = replace(found, field=pa.field(column, kind))
         warnings.warn(
-            f"column {column!r} was sampled as {found.field.type} but holds {value!r}; it is read "
-            f"again as {kind}. Pass dtype={{{column!r}: ...}} to avoid this",
+            f"column {column!r} was sampled as {found.field.type} but holds {types.shown(value)}; it "
+            f"is read again as {kind}. Pass dtype={{{column!r}: ...}} to avoid this",
             TypeWidenedWarning,
             stacklevel=2,
         )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from penstock.io.csv.dialect import Dialect
 
+_SHOWN = 80
 _UNITS = ("s", "ms", "us", "ns")
 _NULLABLE = {
     "Int8",
@@ -34,6 +35,19 @@ _NULLABLE = {
     "boolean",
 }
 DTYPE_KEY = b"penstock.dtype"
+
+
+def shown(value: str) -> str:
+    """Return a value as messages quote it: a long one is cut.
+
+    Examples
+    --------
+    >>> shown("n/a"), shown("x" * 1000)[-22:]
+    ("'n/a'", '... (1,000 characters)')
+    """
+    if len(value) <= _SHOWN:
+        return repr(value)
+    return f"{value[:_SHOWN]!r}... ({len(value):,} characters)"
 
 
 def infer_types(
