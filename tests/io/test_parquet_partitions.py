@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -15,6 +16,8 @@ import penstock
 import penstock.dataframe as dd
 from penstock.collections import writing
 from penstock.errors import TargetExistsError
+from penstock.io.parquet import parquet_source
+from penstock.io.source import Pushdown
 from tests.support.frames import assert_eq
 from tests.support.limits import limit_leaving
 
@@ -204,3 +207,21 @@ def test_missing_labels_have_no_division() -> None:
 def test_repartition_by_frequency_is_refused() -> None:
     with pytest.raises(NotImplementedError, match="divisions"):
         dd.from_pandas(_frame(), 2).repartition(freq="1D")
+
+
+def test_a_file_beside_the_folders_keeps_its_own_column(tmp_path):
+    (tmp_path / "k=a").mkdir()
+    pq.write_table(pa.table({"x": [1]}), tmp_path / "k=a" / "0.parquet")
+    pq.write_table(pa.table({"x": [2, 3], "k": ["b", "c"]}), tmp_path / "1.parquet")
+    pq.write_table(pa.table({"x": [4]}), tmp_path / "2.parquet")
+    source = parquet_source(tmp_path)
+    pushdown = Pushdown()
+    found = pa.concat_tables(source.read(one, pushdown) for one in source.split(pushdown, 1 << 20))
+    assert dict(zip(found["x"].to_pylist(), found["k"].to_pylist(), strict=True)) == {
+        1: "a", 2: "b", 3: "c", 4: None,
+    }  # fmt: skip
+    assert source.describe()["partitions"] == ["k"]
+    assert source.drift == ()
+    wanted = parquet_source(tmp_path, filters=[("k", "==", "c")])
+    assert [wanted.read(one, pushdown)["x"].to_pylist()
+            for one in wanted.split(pushdown, 1 << 20)] == [[3]]  # fmt: skip

@@ -401,3 +401,22 @@ def test_nested_values_make_no_folders(tmp_path):
 def test_a_table_without_columns(tmp_path):
     save(parquet_sink(tmp_path / "out.parquet", single_file=True), [pa.table({})])
     assert pq.read_table(tmp_path / "out.parquet").num_columns == 0
+
+
+def test_appending_what_could_not_be_read_again(tmp_path):
+    target = tmp_path / "out"
+    save(parquet_sink(target), [pa.table({"x": [1], "k": ["a"]})])
+    text = pa.table({"x": ["one"], "k": ["a"]})
+    with pytest.raises(SchemaError, match=r"cannot be appended to: column 'x' has types"):
+        save(parquet_sink(target, mode="append"), [text])
+    more = pa.table({"x": [2], "k": ["a"]})
+    with pytest.raises(SinkError, match=r"in folders of no column, which partition_on=\['k'\]"):
+        save(parquet_sink(target, mode="append", partition_on=["k"]), [more])
+    save(parquet_sink(target, mode="append"), [more.append_column("y", pa.array([1.5]))])
+    assert load(target)["x"].to_pylist() == [1, 2]
+    folders = tmp_path / "folders"
+    save(parquet_sink(folders, partition_on=["k"]), [more])
+    with pytest.raises(SinkError, match=r"in folders of \['k'\], which partition_on=\[\]"):
+        save(parquet_sink(folders, mode="append"), [more])
+    save(parquet_sink(folders, mode="append", partition_on=["k"]), [more])
+    assert load(folders).num_rows == 2

@@ -15,9 +15,12 @@ import os
 import re
 import threading
 from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from penstock.errors import SchemaError, SinkError, column_not_found
+from penstock.io.filesystem import expand
+from penstock.io.parquet.footers import footer_of
+from penstock.io.parquet.schema import unify, without_metadata
 from penstock.io.sink import Mode, Receipt, Sink
 from penstock.io.transaction import Transaction
 
@@ -100,9 +103,34 @@ class ParquetSink(Sink):
         self._transaction = Transaction(
             self.target, self._options, self._mode, single_file=self.ordered
         )
-        self._offset = _next_number(self._transaction.existing) if self._mode == "append" else 0
+        self._offset = 0
+        if self._mode == "append":
+            self._offset = _next_number(self._transaction.existing)
+            self._check_existing(self._transaction.existing)
         if self.ordered:
             self._open_single()
+
+    def _check_existing(self, existing: Sequence[str]) -> None:
+        """Refuse what could not be read together with the files that are there.
+
+        The first and the last of them speak for all: there may be thousands.
+        """
+        names = [name for name in existing if name.endswith((".parquet", ".parq", ".pq"))]
+        for name in dict.fromkeys(names[:1] + names[-1:]):
+            folders = [unquote(one.partition("=")[0]) for one in name.split("/")[:-1] if "=" in one]
+            if folders != list(self._partition_on):
+                raise SinkError(
+                    f"{self.target}: the files there are in folders of {folders or 'no column'}, "
+                    f"which partition_on={list(self._partition_on)} does not go on with"
+                )
+            uri = f"{os.fspath(self.target).rstrip('/')}/{name}"
+            (info,) = expand([uri], self._options)
+            there = without_metadata(footer_of(info, self._options).schema.to_arrow_schema())
+            assert self._schema is not None
+            try:
+                unify([there, without_metadata(self._schema)], [uri, "the rows to append"], False)
+            except SchemaError as error:
+                raise SchemaError(f"{self.target} cannot be appended to: {error}") from error
 
     def _open_single(self) -> None:
         self._next = 0  # a run may begin again, with wider types

@@ -300,7 +300,9 @@ class ParquetSource(CarrySource):
             "columns": len(self._schema),
             "codecs": sorted(codecs),
             "written_by": first.created_by,
-            "partitions": list(self._files[0].partition),
+            "partitions": list(
+                dict.fromkeys(name for file in self._files for name in file.partition)
+            ),
             "drift": self.drift,
         }
 
@@ -443,6 +445,7 @@ def parquet_source(
     parts = partition_schema(values, partition_types)
     union, drift = unify(plain, [info.uri for info in infos], schema_drift == "strict")
     full = pa.schema([field for field in union if field.name not in parts.names] + list(parts))
+    drift = tuple(one for one in drift if one.column not in parts.names)
     files = [
         File(
             info,
@@ -451,6 +454,8 @@ def parquet_source(
             {
                 field.name: partition_scalar(field.name, one.get(field.name), field.type, info.uri)
                 for field in parts
+                # a file beside the folders may hold the column itself
+                if field.name in one or field.name not in schema.names
             },
         )
         for info, footer, schema, one in zip(infos, footers, plain, values, strict=True)
