@@ -227,3 +227,10 @@ def test_nested_values_are_whole_and_keep_their_numbers():
     assert found[0].tolist()[::2] == ["[1, None]", str(list(range(3000)))]
     assert found[1].tolist()[:2] == ["{'a': 9007199254740993}", "{'a': None}"]
     assert found[2].tolist()[::2] == ["[('k', 1)]", "[]"]
+
+
+def test_what_is_appended_comes_after_what_is_there(tmp_path):
+    for start in (0, 30):
+        tables = [pa.table({"a": [start + number]}) for number in range(15)]
+        write(csv_sink(tmp_path / "out", mode="append"), *tables)
+    assert read_table(csv_source(tmp_path / "out"))["a"].to_pylist() == [*range(15), *range(30, 45)]

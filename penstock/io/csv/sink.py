@@ -158,6 +158,7 @@ class CsvSink(Sink):
         self._file: Any = None
         self._pattern = ""
         self._width = 1
+        self._offset = 0
 
     def begin(self, schema: pa.Schema, nblocks: int) -> None:
         """Check the target and the columns, and open the transaction."""
@@ -189,6 +190,9 @@ class CsvSink(Sink):
             self._transaction = Transaction(
                 self.target, self.storage_options, self.mode, single_file=False
             )
+        if self.mode == "append":
+            self._offset = _next_number(self._transaction.existing, self._pattern)
+            self._width = max(self._width, len(str(self._offset + nblocks - 1)))
 
     def _for_pattern(self, folder: str) -> Transaction:
         """Return the transaction for files beside which others may stand."""
@@ -223,9 +227,10 @@ class CsvSink(Sink):
         titled = self.text.header is not False and (index == 0 or not self.header_first_only)
         body = self._start(titled) + body
         data = self._compressed(body)
-        stem = str(index).zfill(self._width)
+        number = index + self._offset
+        stem = str(number).zfill(self._width)
         if self.name_function is not None:
-            stem = str(self.name_function(index))
+            stem = str(self.name_function(number))
         name = self._pattern.replace("*", stem, 1)
         with self._transaction.open(name) as file:
             file.write(data)
@@ -263,6 +268,17 @@ class CsvSink(Sink):
         header = self.text.header
         names = self._names if isinstance(header, bool) else list(header)
         return mark + _with_pandas(_empty(names), self.text, header=True)
+
+
+def _next_number(existing: Sequence[str], pattern: str) -> int:
+    """Return the number after the highest that `existing` files of this pattern have."""
+    start, _, end = pattern.partition("*")
+    stems = (
+        name[len(start) : len(name) - len(end)]
+        for name in existing
+        if name.startswith(start) and name.endswith(end)
+    )
+    return max((int(stem) + 1 for stem in stems if stem.isdecimal()), default=0)
 
 
 def _empty(names: Sequence[str]) -> pd.DataFrame:
