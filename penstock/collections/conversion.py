@@ -11,6 +11,7 @@ import csv
 import io
 import os
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import field
@@ -453,7 +454,17 @@ def _opened(reading: Reading, blocksize: str | int | None = None) -> Source:
             raise ConfigError(f"{option} is for reading CSV, not {name}")
     given = {option: value for option, value in given.items() if value is not None}
     paths = list(reading.paths) if len(reading.paths) > 1 else reading.paths[0]
-    return source_for(name)(paths, storage_options=dict(reading.storage_options) or None, **given)
+    options = dict(reading.storage_options) or None
+    source: Source = source_for(name)(paths, storage_options=options, **given)
+    if name == "csv" and "sep" not in given and len(source.schema.names) == 1:
+        (only,) = source.schema.names
+        other = next((sep for sep in ";\t|" if sep in only), None)
+        if other is not None:
+            warnings.warn(
+                f"all is one column, {only!r}: pass sep={other!r} if that separates columns",
+                stacklevel=2,
+            )
+    return source
 
 
 def _needed(reading: Reading) -> list[str] | None:

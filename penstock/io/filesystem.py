@@ -304,8 +304,9 @@ def _list_remote(filesystem: Any, scheme: str, uri: str, path: str) -> list[File
                 files.extend(below(name))
             elif not name.endswith("/"):
                 files.append(pinned(name, matches[name]))
-        return _some(dict.fromkeys(files), uri, "no file matches the pattern")
-    facts = filesystem.info(path)
+        if files or not filesystem.exists(path):
+            return _some(dict.fromkeys(files), uri, "no file matches the pattern")
+    facts = filesystem.info(path)  # of a name that looks like a pattern too
     if facts.get("type") == "directory":
         return _some(below(path), uri, "the directory holds no data file")
     return [pinned(facts.get("name") or path, facts)]

@@ -254,3 +254,13 @@ def test_refused_anonymous_access_says_what_to_do(seaweed_s3):
 
 def test_infos_hold_no_options():
     assert set(FileInfo.__dataclass_fields__) == {"uri", "size", "version"}
+
+
+@pytest.mark.s3
+def test_s3_names_that_look_like_patterns(moto_s3):
+    bucket = moto_s3.new_bucket()
+    moto_s3.filesystem().pipe(f"{bucket}/d/[2024].csv", b"x")
+    (info,) = expand(f"s3://{bucket}/d/[2024].csv", moto_s3.storage_options)
+    assert info.uri == f"s3://{bucket}/d/[2024].csv"
+    with pytest.raises(SourceError, match="no file matches the pattern"):
+        expand(f"s3://{bucket}/d/[1-3].csv", moto_s3.storage_options)
