@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from penstock.errors import (
     ColumnNotFoundError,
+    SchemaError,
     SinkError,
     TargetExistsError,
     UnsupportedError,
@@ -234,3 +235,16 @@ def test_what_is_appended_comes_after_what_is_there(tmp_path):
         tables = [pa.table({"a": [start + number]}) for number in range(15)]
         write(csv_sink(tmp_path / "out", mode="append"), *tables)
     assert read_table(csv_source(tmp_path / "out"))["a"].to_pylist() == [*range(15), *range(30, 45)]
+
+
+@pytest.mark.parametrize("options", [{}, {"sep": ";"}, {"compression": "gzip"}, {"header": False}])
+def test_other_columns_are_not_appended(tmp_path, options):
+    target = tmp_path / "out [1]"
+    write(csv_sink(target, **options), pa.table({"a": [1], "b": [2]}))
+    write(csv_sink(target, mode="append", **options), pa.table({"a": [3], "b": [4]}))
+    with pytest.raises(SchemaError, match=r"part-0\.csv.*has the columns"):
+        write(csv_sink(target, mode="append", **options), pa.table({"a": [5], "b": [6], "c": [7]}))
+    if options.get("header", True):
+        with pytest.raises(SchemaError, match=r"\['a', 'b'\].*\['b', 'a'\]"):
+            write(csv_sink(target, mode="append", **options), pa.table({"b": [6], "a": [5]}))
+    assert len(list(target.iterdir())) == 2

@@ -13,8 +13,15 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.errors import SinkError, TargetExistsError, UnsupportedError, column_not_found
+from penstock.errors import (
+    SchemaError,
+    SinkError,
+    TargetExistsError,
+    UnsupportedError,
+    column_not_found,
+)
 from penstock.io.compression import compress, compression_of
+from penstock.io.filesystem import natural_key
 from penstock.io.sink import Mode, Receipt, Sink
 from penstock.io.transaction import Transaction
 from penstock.records import record
@@ -191,8 +198,34 @@ class CsvSink(Sink):
                 self.target, self.storage_options, self.mode, single_file=False
             )
         if self.mode == "append":
-            self._offset = _next_number(self._transaction.existing, self._pattern)
+            ours = fnmatch.filter(self._transaction.existing, self._pattern)
+            if ours:
+                self._check_existing(folder if "*" in last else self.target, ours)
+            self._offset = _next_number(ours, self._pattern)
             self._width = max(self._width, len(str(self._offset + nblocks - 1)))
+
+    def _check_existing(self, folder: str, existing: Sequence[str]) -> None:
+        """Refuse rows whose columns are not those of the files there; the first tells them."""
+        from penstock.io.csv.source import csv_source
+
+        text, mine = self.text, self._header()
+        uri = f"{folder.rstrip('/') or '.'}/{min(existing, key=natural_key)}"
+        titled = text.header is not False
+        there = csv_source(
+            [uri], header=0 if titled else None, sep=text.sep, quotechar=text.quotechar,
+            escapechar=text.escapechar, encoding=text.encoding, compression=self.codec,
+            storage_options=self.storage_options,
+        ).schema.names  # fmt: skip
+        named = titled and any(a != b for a, b in zip(there, mine, strict=False) if b)
+        if named or len(there) != len(mine):
+            raise SchemaError(
+                f"{self.target} cannot be appended to: {uri} has the columns {there}, "
+                f"the rows to append have {mine}; select those, or write to another place"
+            )
+
+    def _header(self) -> list[str]:
+        header = self.text.header
+        return self._names if isinstance(header, bool) else list(header)
 
     def _for_pattern(self, folder: str) -> Transaction:
         """Return the transaction for files beside which others may stand."""
@@ -265,19 +298,13 @@ class CsvSink(Sink):
         mark = "".encode(self.text.encoding)
         if not titled:
             return mark
-        header = self.text.header
-        names = self._names if isinstance(header, bool) else list(header)
-        return mark + _with_pandas(_empty(names), self.text, header=True)
+        return mark + _with_pandas(_empty(self._header()), self.text, header=True)
 
 
 def _next_number(existing: Sequence[str], pattern: str) -> int:
     """Return the number after the highest that `existing` files of this pattern have."""
     start, _, end = pattern.partition("*")
-    stems = (
-        name[len(start) : len(name) - len(end)]
-        for name in existing
-        if name.startswith(start) and name.endswith(end)
-    )
+    stems = (name[len(start) : len(name) - len(end)] for name in existing)
     return max((int(stem) + 1 for stem in stems if stem.isdecimal()), default=0)
 
 
