@@ -6,6 +6,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -206,6 +207,8 @@ def _compute(
     from penstock.engine.run import run
 
     prepared = [collection._prepare() for collection in collections]
+    for _, finish in prepared:
+        _check_keywords(finish, finalize)
     if any(collection._in_pandas for collection in collections):
         _import_pandas()
     groups = run([plan for plan, _ in prepared], options, user_line())
@@ -214,6 +217,23 @@ def _compute(
         blocks = groups.pop(0)  # blocks go as soon as their result stands
         results.append(finish(blocks, **finalize))
     return results
+
+
+def _check_keywords(finish: Callable[..., Any], finalize: dict[str, Any]) -> None:
+    """Raise for a parameter that nothing takes, before anything runs."""
+    if not finalize:
+        return
+    of_run = [*signature(Collection.compute).parameters][1:-1]
+    _, *of_result = signature(finish).parameters.values()
+    if any(one.kind is one.VAR_KEYWORD for one in of_result):
+        return
+    known = [*of_run, *(one.name for one in of_result)]
+    for name in finalize:
+        if name not in known:
+            raise TypeError(
+                f"compute() got an unexpected keyword argument {name!r}; it takes "
+                f"{', '.join(known)}"
+            )
 
 
 def _import_pandas() -> None:

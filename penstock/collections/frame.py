@@ -166,6 +166,11 @@ class DataFrame(
         labels = [str(label) for label in self._plan.schema.labels]
         return sorted({*super().__dir__(), *(label for label in labels if label.isidentifier())})
 
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        import numpy as np
+
+        return np.asarray(self.compute(), dtype=dtype)
+
     def __iter__(self) -> Iterator[Any]:
         return iter(self._plan.schema.labels)
 

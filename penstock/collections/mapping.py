@@ -54,10 +54,12 @@ class MapMixin(FrameLike):
         frames = (plan, *(labelled(in_order(other.plan)) for other in others))
         series = tuple(_is_series(c) for c in (self, *others))
         numbered = "partition_info" in _parameters(func)
+        # a method that calls a function with each row or value is known by that function's name
+        named = plain[0] if rowwise and plain and callable(plain[0]) else func
         sampled = meta is None
         if sampled:
             sample = [self, *others]
-            meta = sampled_meta(func, plain, kwargs, sample, series, numbered)
+            meta = sampled_meta(func, plain, kwargs, sample, series, numbered, named)
         schema, is_series = result_schema(meta, plan, self, sampled=sampled)
         node = MapPandas(
             frames,
@@ -65,7 +67,7 @@ class MapMixin(FrameLike):
             Opaque((plain, kwargs)),
             schema,
             series,
-            label=getattr(func, "__name__", "map").strip("_"),
+            label=getattr(named, "__name__", "map").strip("_"),
             rowwise=rowwise,
             numbered=numbered,
         )
@@ -108,8 +110,11 @@ def sampled_meta(
     collections: list[Any],
     series: tuple[bool, ...],
     numbered: bool = False,
+    named: Any = None,
 ) -> Any:
     """Return what `func` gives for the first rows of the data.
+
+    An error tells the name of `named`, the user's own function, or of `func`.
 
     Raises
     ------
@@ -121,7 +126,8 @@ def sampled_meta(
     try:
         return func(*samples, *args, **kwargs, **extra)
     except Exception as error:
-        name = getattr(func, "__name__", type(func).__name__)
+        user = func if named is None else named
+        name = getattr(user, "__name__", type(user).__name__)
         error.add_note(
             f"{name} failed on the first {len(samples[0])} rows, where it was run to learn the "
             f"names and dtypes of its result; give them as meta= if it needs more"

@@ -27,6 +27,8 @@ from penstock.engine.schema import unique_names
 Text = str
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     import pandas as pd
     import pyarrow as pa
@@ -132,6 +134,10 @@ class Series(
         from penstock.collections.indexing import LocIndexer
 
         return LocIndexer(self)
+
+    def __iter__(self) -> Iterator[Any]:
+        for block in self.iter_blocks():
+            yield from block
 
     def __getitem__(self, key: Any) -> Series:
         return self._masked(key)

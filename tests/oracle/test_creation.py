@@ -151,3 +151,30 @@ def test_representations() -> None:
             bool(lazy)
     assert np.asarray(collection.few).tolist() == sample("few").few.tolist()
     assert collection.few.to_list() == collection.few.tolist() == sample("few").few.tolist()
+
+
+def test_collections_stand_where_numpy_and_python_take_values() -> None:
+    frame = sample("few", "finite")
+    for npartitions in PARTITIONS:
+        lazy = dd.from_pandas(frame, npartitions)
+        assert list(lazy.few) == list(frame.few)
+        assert list(lazy.index) == list(frame.index)
+        assert max(lazy.few) == 2
+        assert_eq(np.asarray(lazy), np.asarray(frame))
+        assert_eq(np.asarray(lazy.few, dtype="float32"), np.asarray(frame.few, dtype="float32"))
+
+
+def test_a_parameter_that_compute_does_not_take_is_refused_before_anything_runs() -> None:
+    ran: list[int] = []
+    lazy = dd.from_pandas(sample("few"), 2).few.map(ran.append, meta=("few", "object"))
+    with pytest.raises(
+        TypeError, match=r"keyword argument 'schedulr'; it takes scheduler, .*limit"
+    ):
+        lazy.compute(schedulr="sync")
+    assert not ran
+
+
+def test_a_series_of_pandas_is_no_mask() -> None:
+    frame = sample("few")
+    with pytest.raises(NotImplementedError, match="make it a collection with from_pandas"):
+        dd.from_pandas(frame, 2)[frame.few > 0]

@@ -130,3 +130,20 @@ def test_results_must_be_what_was_declared() -> None:
 def test_apply_of_columns_is_refused() -> None:
     with pytest.raises(NotImplementedError, match="axis=1"):
         dd.from_pandas(sample("few"), 2).apply(np.sum)
+
+
+def fails(value: Any) -> Any:
+    raise ValueError("as it must")
+
+
+@pytest.mark.parametrize("meta", [None, ("few", "int64")])
+def test_errors_of_functions_of_values_and_rows_name_the_function(meta: Any) -> None:
+    lazy = dd.from_pandas(sample("few"), 3)
+    for call in (
+        lambda: lazy.few.map(fails, meta=meta),
+        lambda: lazy.few.apply(fails, meta=meta),
+        lambda: lazy.apply(fails, axis=1, meta=meta),
+    ):
+        with pytest.raises(ValueError, match="as it must") as caught:
+            call().compute()
+        assert "fails" in caught.value.__notes__[0]

@@ -33,6 +33,8 @@ class SelectMixin(FrameLike):
                 (name, label, Column(name)) for name, label in zip(names, key, strict=True)
             )
             return self._like(self._rows, items)
+        if type(key).__module__.startswith("pandas") and type(key).__name__ == "Series":
+            _local(key)
         if isinstance(key, slice):
             self._by_labels(key)
             return self.loc[key]
