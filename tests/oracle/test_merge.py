@@ -273,3 +273,23 @@ def test_texts_are_joined_in_the_order_of_rows(how: str) -> None:
     call = merged(how, False, on="few")
     check_exchanged(lambda df: call(df).text_x.sum(), frame)
     check_exchanged(lambda df: call(df).groupby("few").text_x.sum(), frame)
+
+
+REDUCED: dict[str, Call] = {
+    "sum": lambda df: df.finite_x.sum(),
+    "groups": lambda df: df.groupby("few").finite_y.sum(),
+    "rows": len,
+    "rows themselves": lambda df: df,
+}
+
+
+@pytest.mark.parametrize("case", REDUCED)
+@pytest.mark.parametrize("how", HOW)
+@drawn("few finite", max_examples=1)
+def test_sides_that_an_exchange_made_are_joined(how: str, case: str, frame: pd.DataFrame) -> None:
+    def call(df: Any) -> Any:
+        distinct = df.drop_duplicates()
+        one, other = distinct.drop_duplicates("few"), distinct.drop_duplicates("few", keep="last")
+        return REDUCED[case](one.merge(other, on="few", how=how))
+
+    check_exchanged(call, frame)

@@ -89,8 +89,8 @@ class Join(FrameNode):
     def schema(self) -> FrameSchema:
         import pyarrow as pa
 
-        left = _renamed(self.left_columns, self.left.schema.arrow.empty_table())
-        right = _renamed(self.right_columns, self.right.schema.arrow.empty_table())
+        left = self._empty("left").empty_table()
+        right = self._empty("right").empty_table()
         joined = self._kernel()(left, right)
         labels = {name: label for _, name, label in (*self.right_columns, *self.left_columns)}
         if self.indicator:
@@ -98,13 +98,19 @@ class Join(FrameNode):
         order: tuple[pa.Field, ...] = ()
         if self.how == "outer":
             order = tuple(field for field in joined.schema if field.name not in labels)
-        elif ORDER in self._ordered_input().schema.order:
+        elif self._is_ordered(self._side):
             order = (pa.field(ORDER, pa.int64()),)
         fields = tuple(field for field in joined.schema if field.name in labels)
         return FrameSchema(fields, tuple(labels[f.name] for f in fields), (), (), order)
 
-    def _ordered_input(self) -> FrameNode:
-        return self.right if self._side == "right" else self.left
+    def _is_ordered(self, side: str) -> bool:
+        """Return whether `side` gives the result its order.
+
+        The other one may have an order too, where a sort of it was dropped.
+        """
+        node = self.right if side == "right" else self.left
+        own = side == self._side and self.how not in ("outer", "cross")
+        return own and ORDER in node.schema.order
 
     @property
     def npartitions(self) -> int:
@@ -124,12 +130,12 @@ class Join(FrameNode):
     def needs(self, columns: frozenset[str]) -> tuple[frozenset[str], ...]:
         order = columns & {ORDER}
         wanted = []
-        for pairs, keys, node in (
-            (self.left_columns, self.left_on, self.left),
-            (self.right_columns, self.right_on, self.right),
+        for side, pairs, keys in (
+            ("left", self.left_columns, self.left_on),
+            ("right", self.right_columns, self.right_on),
         ):
             used = frozenset(source for source, name, _ in pairs if name in columns)
-            hidden = order & frozenset(node.schema.order)
+            hidden = order if self._is_ordered(side) else frozenset()
             wanted.append(used | frozenset(keys) | hidden)
         return tuple(wanted)
 
@@ -150,8 +156,8 @@ class Join(FrameNode):
     # -- lowering -------------------------------------------------------------
 
     def lower(self, lowering: Lowering) -> Blocks:
-        left = self._side_blocks(lowering, self.left, self.left_columns)
-        right = self._side_blocks(lowering, self.right, self.right_columns)
+        left = self._side_blocks(lowering, "left")
+        right = self._side_blocks(lowering, "right")
         if self._gives_right(lowering):
             return self._lower_given(lowering, left, right)
         if self._gives_left(lowering):
@@ -171,8 +177,8 @@ class Join(FrameNode):
             [HashPartitioner(tuple(left_on)), HashPartitioner(tuple(right_on))],
             _JoinPieces(
                 self._kernel(),
-                self._empty(self.left, self.left_columns),
-                self._empty(self.right, self.right_columns),
+                self._empty("left"),
+                self._empty("right"),
             ),
             nbytes=max(1, self.left.nbytes + self.right.nbytes),
             copies=GATHER_COPIES + self._pairing_factor(),
@@ -261,7 +267,7 @@ class Join(FrameNode):
                 memory=self._memory(left, whole),
             )
         left_on, right_on = self._keys
-        arrow = self._empty(self.left, self.left_columns)
+        arrow = self._empty("left")
         built = blockwise(
             lowering,
             f"{self.name} build",
@@ -299,24 +305,28 @@ class Join(FrameNode):
     def _memory(self, blocks: Blocks, whole: Blocks) -> TaskMemory:
         return TaskMemory(input_factor=1.5, output=blocks.nbytes + whole.nbytes)
 
-    def _side_blocks(self, lowering: Lowering, node: FrameNode, columns: Columns) -> Blocks:
-        function = partial(_renamed, columns)
+    def _side_blocks(self, lowering: Lowering, side: str) -> Blocks:
+        node, pairs = self._input(side)
+        function = partial(rename_block, pairs)
         return blockwise(lowering, f"{self.name} input", function, [lowering.blocks(node)])
 
-    def _empty(self, node: FrameNode, columns: Columns) -> pa.Schema:
-        return _renamed(columns, node.schema.arrow.empty_table()).schema
+    def _empty(self, side: str) -> pa.Schema:
+        node, pairs = self._input(side)
+        return rename_block(pairs, node.schema.arrow.empty_table()).schema
+
+    def _input(self, side: str) -> tuple[FrameNode, tuple[tuple[str, str], ...]]:
+        """Return an input, and the names of its columns and theirs in the join."""
+        node, columns = {
+            "left": (self.left, self.left_columns),
+            "right": (self.right, self.right_columns),
+        }[side]
+        pairs = tuple((source, name) for source, name, _ in columns)
+        return node, (*pairs, (ORDER, ORDER)) if self._is_ordered(side) else pairs
 
     def describe(self) -> str:
         pairs = zip(self.left_on, self.right_on, strict=True)
         on = ", ".join(a if a == b else f"{a} = {b}" for a, b in pairs)
         return f"{self.how} on {on}" if on else self.how
-
-
-def _renamed(columns: Columns, table: pa.Table) -> pa.Table:
-    pairs = tuple((source, name) for source, name, _ in columns)
-    if ORDER in table.column_names:
-        pairs += ((ORDER, ORDER),)
-    return rename_block(pairs, table)
 
 
 def _whole(lowering: Lowering, blocks: Blocks) -> Blocks:
