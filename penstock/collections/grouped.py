@@ -25,10 +25,19 @@ from penstock.engine.nodes.numbering import RowPositions
 from penstock.engine.nodes.select import project
 from penstock.engine.nodes.sort import in_order
 from penstock.engine.plan import FrameNode
-from penstock.engine.schema import ORDER, FrameSchema, schema_of, unique_names
+from penstock.engine.schema import (
+    ORDER,
+    FrameSchema,
+    index_column,
+    is_default_index,
+    schema_of,
+    unique_names,
+)
 from penstock.errors import UnsupportedError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from penstock.engine.nodes.pandas_groups import PandasGroups
 
 _SAME_IN_NUMPY = frozenset({"sum", "prod", "mean", "min", "max", "any", "all"})
@@ -232,20 +241,43 @@ class Grouped(ABC):
         grouping = self._grouping
         groups = self._pandas_groups(grouping.columns if columns is None else columns)
         plan = labelled(grouping.plan)
-        if meta is None:
+        given = meta is not None
+        if not given:
             meta = (
                 self._tried(plan, groups, function)
                 if sampled
                 else groups.trial(plan.schema, function)
             )
         result, is_series = result_schema(meta, plan, self)
-        if hasattr(getattr(meta, "index", None), "names"):
+        index = getattr(meta, "index", None)
+        if given and (not hasattr(index, "names") or is_default_index(index)):
+            fields, names = self._labels_of(plan, groups, function)
+            result = replace(result, index_fields=fields, index_names=names)
+        else:
             result = schema_of(meta, index=True)
         by = grouping.keys
         if not grouping.sort:
             plan, by = self._by_appearance(plan)
         node = GroupMap(plan, groups, Opaque(function), result, by, label)
         return collection_of(noted(node), is_series)
+
+    def _labels_of(
+        self, plan: FrameNode, groups: PandasGroups, function: Callable[[Any], Any]
+    ) -> tuple[tuple[pa.Field, ...], tuple[Any, ...]]:
+        """Return the index that `function` gives, of which a `meta` without one tells nothing.
+
+        It is the groups' keys where the function cannot be tried on the first rows.
+        """
+        try:
+            found = schema_of(self._tried(plan, groups, function), index=True)
+        except Exception:  # noqa: BLE001 - `meta` was given for functions that cannot run on them
+            grouping = self._grouping
+            fields = tuple(
+                plan.schema.field(key).with_name(index_column(level))
+                for level, key in enumerate(grouping.keys)
+            )
+            return fields, grouping.names
+        return found.index_fields, found.index_names
 
     def _tried(self, plan: FrameNode, groups: PandasGroups, function: Callable[[Any], Any]) -> Any:
         """Return what `function` gives for the groups of the first rows."""

@@ -69,3 +69,35 @@ def test_error_names_where_it_happened() -> None:
     with pytest.raises(ValueError, match="no such thing") as caught:
         lazy.groupby("few").apply(fail)
     assert any("meta=" in note for note in caught.value.__notes__)
+
+
+METAS: dict[str, Any] = {
+    "pair": (None, "float64"),
+    "dtype": "float64",
+    "series": pd.Series([], dtype="float64"),
+}
+
+
+@pytest.mark.parametrize("meta", METAS)
+@pytest.mark.parametrize("keys", ["text", "few", ["text", "few"]])
+def test_meta_need_not_tell_the_index(keys: Any, meta: str) -> None:
+    def span(group: Any) -> float:
+        return float(group.finite.max() - group.finite.min())
+
+    def call(df: Any) -> Any:
+        given = {} if isinstance(df, pd.DataFrame) else {"meta": METAS[meta]}
+        return df.groupby(keys).apply(span, **given).rename(None)
+
+    check_exchanged(call, sample("few", "text", "finite"))
+
+
+def test_meta_serves_where_the_function_cannot_be_tried() -> None:
+    frame = pd.DataFrame({"k": ["a", "b"] * 100, "x": range(200)})
+
+    def span(group: Any) -> int:
+        if len(group) < 100:
+            raise ValueError("needs all of a group")
+        return int(group.x.max() - group.x.min())
+
+    lazy = dd.from_pandas(frame, 3).groupby("k").apply(span, meta=("span", "int64"))
+    assert lazy.compute().to_dict() == {"a": 198, "b": 198}
