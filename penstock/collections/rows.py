@@ -8,7 +8,9 @@ from penstock.engine.expr import Column, Expr, columns_of, substitute
 from penstock.engine.nodes.concat import SideBySide, WithScalars
 from penstock.engine.nodes.filter import Filter
 from penstock.engine.nodes.groupby import GroupAggregate, merged
+from penstock.engine.nodes.map_blocks import MapPandas
 from penstock.engine.nodes.numbering import NumberRows, RowPositions
+from penstock.engine.nodes.on_labels import OnLabels
 from penstock.engine.nodes.select import Select
 from penstock.engine.nodes.slicing import Partitions
 from penstock.engine.nodes.sort import Sort, in_order
@@ -59,6 +61,18 @@ def rebase(expr: Expr, source: FrameNode, target: FrameNode, *, moved: bool = Fa
         except KeyError:
             return None
     return substitute(expr, {old: Column(new) for old, new in names.items()})
+
+
+def _beside(first: FrameNode, other: FrameNode) -> FrameNode:
+    """Return `other` on the rows of `first`, where it was computed from these."""
+    if other.grid is first.grid:
+        return other
+    made = other.grid
+    if isinstance(made, MapPandas):  # a function of the user's, which may have dropped rows
+        rows = made.frames[0]
+        if rows.grid is first.grid and len(rows.schema.index) == len(other.schema.index):
+            return OnLabels(rows, other)
+    return in_order(other)
 
 
 def united(
@@ -116,7 +130,7 @@ def united(
     frames: list[FrameNode] = [first]
     columns: list[tuple[tuple[str, str, Any], ...]] = [own]
     for position, other, expr in foreign:
-        plan = other if other.grid is first.grid else in_order(other)
+        plan = _beside(first, other)
         if plan.grid is not first.grid:
             raise UnsupportedError(
                 f"{operation} of collections with different rows is not supported; "
