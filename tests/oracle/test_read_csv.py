@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import penstock.dataframe as dd
-from penstock.errors import TypeConflictError
+from penstock.errors import TypeConflictError, UnsupportedError
 from tests.support.frames import assert_eq
 
 
@@ -69,3 +69,9 @@ def test_declared_types_refuse_other_numbers(tmp_path: Any, dtype: Any, value: s
         pd.read_csv(path, dtype=dtype)
     with pytest.raises(TypeConflictError, match=rf"line 3, column 'a': '{value}' is not"):
         dd.read_csv(path, dtype=dtype).compute()
+
+
+def test_a_separator_is_not_guessed(tmp_path: Any) -> None:
+    (tmp_path / "a.csv").write_text("a;b\n1;2\n")
+    with pytest.raises(UnsupportedError, match="sep=';'"):
+        dd.read_csv(tmp_path / "a.csv", sep=None, engine="python")

@@ -72,7 +72,7 @@ class Dialect:
         Parameters
         ----------
         kwargs : dict
-            As given to ``read_csv``; None for `sep` and `encoding` means the default.
+            As given to ``read_csv``; None for `encoding` means the default.
 
         Returns
         -------
@@ -104,7 +104,11 @@ class Dialect:
                     raise UnsupportedError(f"read_csv({name}=...): {_REFUSED[name]}")
             elif name not in known:
                 raise TypeError(f"read_csv() got an unexpected keyword argument {name!r}")
-        for name in ("sep", "encoding", "encoding_errors"):
+        if given.get("sep", "") is None:
+            raise UnsupportedError(
+                "read_csv(sep=None): separators are not guessed; name it, for instance sep=';'"
+            )
+        for name in ("encoding", "encoding_errors"):
             if given.get(name, "") is None:
                 given.pop(name)
         dialect = cls(**given)
