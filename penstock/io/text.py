@@ -247,7 +247,7 @@ class TextSource(CarrySource):
         tail = data[max(cut, 0) :]
         return Outcome(FIELD, cut, tail.tobytes() if len(tail) <= TAIL_LIMIT else None)
 
-    def _cut_stream(self, data: np.ndarray, carried: int, state: Any, last: bool) -> StreamCut:
+    def _cut_stream(self, data: np.ndarray, carried: int, state: Any) -> StreamCut:
         if not len(data):
             return StreamCut(-1, None)
         return StreamCut(self._outcome(data).cut, None)

@@ -77,6 +77,8 @@ class Summary(NamedTuple):
     outcomes: tuple[Outcome | None, ...]
     """For each start state; None where only reading the bytes again can tell."""
     file: int = 0
+    limit: int = RECORD_LIMIT
+    """Bytes of one record that may be carried from split to split."""
 
     def step(self, state: State | None, again: Callable[[int, int, int], Outcome]) -> State:
         """Return the state after this split when it was entered in `state`.

@@ -15,6 +15,7 @@ from penstock.io import s3
 from penstock.io.compression import DecompressedStream, estimated_size, open_decompressed
 from penstock.io.filesystem import FileInfo, count_bytes, local_path, read_range, scheme_of
 from penstock.io.source import Split
+from penstock.io.text_records import RECORD_LIMIT
 from penstock.records import record
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def read_buffer(
     length: int,
     room: int,
     storage_options: Mapping[str, Any] | None = None,
+    *,
+    after: int = 0,
 ) -> np.ndarray:
     """Return an array of `room` free bytes and then `length` bytes of a file from `offset`.
 
@@ -40,6 +43,8 @@ def read_buffer(
     info : FileInfo
     offset, length, room : int
     storage_options : mapping, optional
+    after : int
+        Free bytes behind those of the file.
 
     Returns
     -------
@@ -50,11 +55,12 @@ def read_buffer(
     SourceError
         If the file changed since it was listed or cannot be read.
     """
-    buffer = np.empty(room + length, np.uint8)
+    buffer = np.empty(room + length + after, np.uint8)
     if not length:
         return buffer
     if scheme_of(info.uri) != "file" or not hasattr(os, "preadv"):
-        buffer[room:] = np.frombuffer(read_range(info, offset, length, storage_options), np.uint8)
+        data = read_range(info, offset, length, storage_options)
+        buffer[room : room + length] = np.frombuffer(data, np.uint8)
         return buffer
     try:
         descriptor = os.open(local_path(info.uri), os.O_RDONLY | os.O_CLOEXEC)
@@ -62,7 +68,7 @@ def read_buffer(
         raise SourceError(f"cannot read {info.uri}: {error.strerror}") from error
     try:
         got = 0
-        view = memoryview(buffer.data)[room:]
+        view = memoryview(buffer.data)[room : room + length]
         while got < length:
             count = os.preadv(descriptor, [view[got:]], offset + got)
             if not count:
@@ -166,9 +172,23 @@ class StreamCursor:
     state : object
         What `find` needs at the start.
     find : callable
-        ``find(data, carried, state, last) -> StreamCut``: where the last whole
-        record of `data` ends; its first `carried` bytes were looked at before.
+        ``find(data, carried, state) -> StreamCut``: where the last whole record of
+        `data` ends; its first `carried` bytes were looked at before.
     uri : str
+    limit : int, optional
+        Bytes of an unfinished record beyond which `refuse` is asked for the error.
+    refuse : callable, optional
+        ``refuse(offset, record, state)`` returns the error for a record that starts at
+        `offset` and has no end in the bytes `record`.
+
+    Attributes
+    ----------
+    offset : int
+        Where the unfinished record starts.
+    rest : numpy.ndarray
+        Its bytes so far.
+    state : object
+        The state after them.
     """
 
     def __init__(
@@ -176,16 +196,20 @@ class StreamCursor:
         stream: Transcoded | DecompressedStream,
         start: int,
         state: Any,
-        find: Callable[[np.ndarray, int, Any, bool], StreamCut],
+        find: Callable[[np.ndarray, int, Any], StreamCut],
         uri: str,
+        limit: int = RECORD_LIMIT,
+        refuse: Callable[[int, np.ndarray, Any], Exception] | None = None,
     ) -> None:
         self._stream = stream
         self._find = find
-        self._state = state
-        self._carry = np.empty(0, np.uint8)
         self._uri = uri
+        self._limit = limit
+        self._refuse = refuse or self._endless
         self._stored = stream.stored_left()
         self._overtime = 0
+        self.state = state
+        self.rest = np.empty(0, np.uint8)
         self.offset = start
         while start:
             skipped = len(stream.read(min(start, _CHUNK)) or b"")
@@ -197,40 +221,58 @@ class StreamCursor:
         """Return the offset, bytes and start state of the next whole records.
 
         `goal` is the number of bytes to read; it grows where what is left of the
-        file would not fit in the `splits_left` that there are.
+        file would not fit in the `splits_left` that there are. With the last split
+        the unfinished record is whole.
         """
-        last = splits_left <= 1
-        before = self._state
-        pieces = [self._carry]
-        if last:
-            while True:
-                piece = self._read(_CHUNK * 4)
-                if not len(piece):
-                    break
+        offset, before = self.offset, self.state
+        if splits_left > 1:
+            if self._stream.closed:
+                return offset, np.empty(0, np.uint8), before
+            # A long record is copied each time that more is read: the more of it, the more is read.
+            goal = max(self._grown(goal, splits_left), len(self.rest) // 4)
+            return offset, self._records(goal)[0], before
+        pieces = []
+        more = True
+        while more:
+            piece, more = self._records(_CHUNK * 4)
+            if len(piece):
                 pieces.append(piece)
-        elif not self._stream.closed:
-            pieces.append(self._read(self._grown(goal, splits_left)))
-        data = np.concatenate(pieces) if len(pieces[0]) or len(pieces) != 2 else pieces[1]
-        found = self._find(data, len(self._carry), before, last)
-        self._state = found.state
-        cut = len(data) if last else max(found.cut, 0)
-        self._carry = data[cut:].copy()
-        offset = self.offset
-        self.offset += cut
-        if last:
-            self._stream.close()
-        return offset, data[:cut], before
+        if len(self.rest):
+            pieces.append(self.rest)
+        self._stream.close()
+        data = pieces[0] if len(pieces) == 1 else np.concatenate([np.empty(0, np.uint8), *pieces])
+        return offset, data, before
 
-    def _read(self, size: int) -> np.ndarray:
-        buffer = np.empty(size, np.uint8)
-        got = self._stream.readinto(buffer) or 0
-        return buffer if got == size else buffer[:got].copy()
+    def _records(self, size: int) -> tuple[np.ndarray, bool]:
+        """Read `size` bytes; return the records that are whole now, and whether more may follow."""
+        carried = len(self.rest)
+        buffer = np.empty(carried + size, np.uint8)
+        buffer[:carried] = self.rest
+        got = self._stream.readinto(buffer[carried:]) or 0
+        data = buffer if got == size else buffer[: carried + got].copy()
+        del buffer
+        found = self._find(data, carried, self.state)
+        cut = max(found.cut, 0)
+        self.state = found.state
+        self.offset += cut
+        # A view would keep all of the bytes in memory.
+        self.rest = data[cut:].copy() if cut else data
+        if len(self.rest) > self._limit:
+            raise self._refuse(self.offset, self.rest, self.state)
+        records = data[:cut]
+        return records if 2 * cut > len(data) else records.copy(), got == size
+
+    def _endless(self, offset: int, record: np.ndarray, state: Any) -> Exception:
+        return ParseError(
+            f"{self._uri}, byte {offset} of its text: {len(record)} bytes from here hold no record "
+            "end; check the delimiter of records"
+        )
 
     def _grown(self, goal: int, splits_left: int) -> int:
         """Return how much to read so that what is left fits into the splits left."""
         stored = self._stream.stored_left()
         used = max(0, self._stored - stored)
-        done = self.offset + len(self._carry)
+        done = self.offset + len(self.rest)
         if not stored and splits_left <= _SURPLUS_SPLITS:
             self._overtime += 1
             return goal << (self._overtime - 1)

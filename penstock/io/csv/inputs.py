@@ -21,8 +21,9 @@ from penstock.io.csv.layout import (
     read_layout,
     select_columns,
 )
+from penstock.io.csv.long_records import too_long
 from penstock.io.filesystem import FileInfo, read_range
-from penstock.io.text_records import FIELD, scan_from
+from penstock.io.text_records import FIELD, QUOTED, scan_from
 from penstock.io.text_streams import StreamCursor, StreamCut, open_text
 from penstock.records import record
 
@@ -144,7 +145,7 @@ class CsvInputs:
         ]
         return np.frombuffer(b"".join(kept), np.uint8)
 
-    def cut_stream(self, data: np.ndarray, carried: int, state: Any, last: bool) -> StreamCut:
+    def cut_stream(self, data: np.ndarray, carried: int, state: Any) -> StreamCut:
         """Return where the last whole record of a stream's bytes ends."""
         mode, record = state
         if not self.dialect.simple:
@@ -176,9 +177,32 @@ class CsvInputs:
             returns += data.count(b"\r")
         return lines or returns
 
-    def cursor(self, number: int) -> StreamCursor:
-        """Open a file for being read in order, at its first data record."""
+    def cursor(self, number: int, limit: int) -> StreamCursor:
+        """Open a file for being read in order, at its first data record.
+
+        A record of which more than `limit` bytes hold no end is an error.
+        """
         layout = self.layout(number)
         state = (FIELD, layout.first_record)
         uri = self.files[number].uri
-        return StreamCursor(self.open(number), layout.data_start, state, self.cut_stream, uri)
+
+        def refuse(offset: int, record: np.ndarray, state: Any) -> Exception:
+            quote = self.dialect.separators.quote
+            quoted = state[0] == QUOTED
+            if not self.dialect.simple and quote is not None:
+                quoted = bool((record == quote).any())
+            return too_long(self.place(number, offset), len(record), quoted=quoted)
+
+        return StreamCursor(
+            self.open(number), layout.data_start, state, self.cut_stream, uri, limit, refuse
+        )
+
+    def place(self, number: int, offset: int) -> str:
+        """Return the words for an offset in a file."""
+        uri = self.files[number].uri
+        if self.compressions[number] is not None:
+            return f"{uri}, byte {offset} once decompressed"
+        if self.streamed(number):
+            return f"{uri}, byte {offset} of its text"
+        lines = self.lines_before(number, offset)
+        return f"{uri}, byte {offset}" + ("" if lines is None else f" (line {lines + 1})")

@@ -16,20 +16,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from penstock.errors import ParseError, TypeConflictError, UnsupportedError, column_not_found
+from penstock.errors import TypeConflictError, UnsupportedError, column_not_found
 from penstock.io.compression import compression_of
 from penstock.io.csv import types
 from penstock.io.csv.dialect import Dialect
 from penstock.io.csv.inference import SAMPLE_BYTES, infer_columns, measured_density
 from penstock.io.csv.inputs import CsvInputs
 from penstock.io.csv.layout import Layout
+from penstock.io.csv.long_records import never_closed, record_limit, too_long
 from penstock.io.csv.reading import ANY_MARKS, Column, Marks, Where, empty_table, parse_block
 from penstock.io.filesystem import expand, read_range
 from penstock.io.source import Capabilities, CarrySource, Pushdown, Split
 from penstock.io.text_records import (
     FIELD,
     QUOTED,
-    RECORD_LIMIT,
     TAIL_LIMIT,
     Outcome,
     State,
@@ -256,11 +256,12 @@ class CsvSource(CarrySource):
         """Cut every file into byte ranges (contract of `Source.split`)."""
         size = self.blocksize or self._text_bytes(pushdown, target_bytes)
         density = self.density * self._share(pushdown)
+        limit = record_limit(target_bytes, size)
         splits: list[Split] = []
         for number, info in enumerate(self.inputs.files):
             if self.inputs.streamed(number):
                 codec = self.inputs.compressions[number]
-                splits += stream_splits(
+                parts = stream_splits(
                     info,
                     number,
                     codec,
@@ -269,6 +270,7 @@ class CsvSource(CarrySource):
                     density,
                     self.inputs.storage_options,
                 )
+                splits += [replace(part, location=(*part.location, limit)) for part in parts]
                 continue
             end = self.inputs.data_end(number)
             bounds = [*range(0, max(end, 1), size), end]
@@ -281,7 +283,7 @@ class CsvSource(CarrySource):
                         stored_bytes=stop - start,
                         first=start == 0,
                         last=stop == end,
-                        location=(number, start, stop),
+                        location=(number, start, stop, limit),
                         origin=f"{info.uri}, bytes {start}-{stop}",
                     )
                 )
@@ -313,7 +315,7 @@ class CsvSource(CarrySource):
         positions = None if number == 0 else self.inputs.positions(number, reference, layout)
         if self.inputs.streamed(number):
             return self._fetch_stream(split, cursor, layout, positions)
-        _, start, stop = split.location
+        _, start, stop, limit = split.location
         offset = max(start, layout.data_start)
         length = max(0, stop - offset)
         info = self.inputs.files[number]
@@ -329,16 +331,18 @@ class CsvSource(CarrySource):
         payload = TextPayload(
             buffer, TAIL_LIMIT, offset, outcomes, positions, layout.width, None, marks
         )
-        summary = Summary(offset, length, split.first, outcomes, number)
+        summary = Summary(offset, length, split.first, outcomes, number, limit)
         return payload, summary, None
 
     def _fetch_stream(
         self, split: Split, cursor: Any, layout: Layout, positions: tuple[int, ...] | None
     ) -> tuple[TextPayload, Summary, Any]:
-        number, goal, left = split.location
+        number, goal, left, limit = split.location
         if split.first:
-            cursor = self.inputs.cursor(number)
+            cursor = self.inputs.cursor(number, limit)
         offset, buffer, (_, record) = cursor.take(goal, left)
+        if split.last and cursor.state[0] == QUOTED:
+            raise never_closed(self.inputs.place(number, cursor.offset), len(cursor.rest))
         if self.inputs.dialect.skips_rows_anywhere:
             buffer = self.inputs.without_skipped(buffer, record)
         payload = TextPayload(buffer, 0, offset, (), positions, layout.width, State())
@@ -352,7 +356,12 @@ class CsvSource(CarrySource):
             raw = read_range(info, offset, length, self.inputs.storage_options)
             return scan_from(np.frombuffer(raw, np.uint8), mode, self.inputs.dialect.separators)
 
-        return summary.step(state, again)
+        after = summary.step(state, again)
+        size = summary.offset + summary.length - after.start
+        if summary.length and size > summary.limit:
+            place = self.inputs.place(summary.file, after.start)
+            raise too_long(place, size, quoted=after.mode == QUOTED)
+        return after
 
     def parse(
         self, payload: TextPayload, state: State | None, split: Split, pushdown: Pushdown
@@ -391,36 +400,31 @@ class CsvSource(CarrySource):
                 outcome = scan_from(data, state.mode, self.inputs.dialect.separators)
             cut, end = outcome.cut, outcome.end
         if split.last:
-            cut = len(data)
             if end == QUOTED:
-                raise ParseError(
-                    f"{split.uri}, bytes from {state.start}: a quote is opened and never closed; "
-                    "pass quoting=csv.QUOTE_NONE if quotes are ordinary characters here"
-                )
+                start = state.start if cut <= 0 else payload.offset + cut
+                place = self.inputs.place(split.location[0], start)
+                raise never_closed(place, payload.offset + len(data) - start)
+            cut = len(data)
         if cut < 0:
             return pa.py_buffer(b""), state.start, payload.marks
-        tail = state.tail
-        if tail is None:
-            length = payload.offset - state.start
-            if length + cut > RECORD_LIMIT:
-                raise ParseError(
-                    f"{split.uri}, byte {state.start}: a record of more than "
-                    f"{RECORD_LIMIT >> 30} GiB starts here; is a quote left open?"
-                )
-            info = self.inputs.files[split.location[0]]
-            tail = read_range(info, state.start, length, self.inputs.storage_options)
-        if len(tail) <= payload.room:
-            begin = payload.room - len(tail)
-            payload.buffer[begin : payload.room] = np.frombuffer(tail, np.uint8)
-            whole = payload.buffer[begin : payload.room + cut]
+        info = self.inputs.files[split.location[0]]
+        length = payload.offset - state.start
+        if state.tail is None:
+            options = self.inputs.storage_options
+            whole = read_buffer(info, state.start, length, 0, options, after=cut)
+            whole[length:] = data[:cut]
         else:
-            whole = np.concatenate([np.frombuffer(tail, np.uint8), data[:cut]])
-        quote = self.inputs.dialect.separators.quote
-        marks = Marks(
-            payload.marks.quotes or (quote is not None and quote in tail),
-            payload.marks.crosses or any(cross in tail for cross in _CROSSES),
+            begin = payload.room - length
+            payload.buffer[begin : payload.room] = np.frombuffer(state.tail, np.uint8)
+            whole = payload.buffer[begin : payload.room + cut]
+        first_quote, *crosses = first_of(
+            whole[:length], (self.inputs.dialect.separators.quote, *_CROSSES)
         )
-        return pa.py_buffer(whole), payload.offset - len(tail), marks
+        marks = Marks(
+            payload.marks.quotes or first_quote >= 0,
+            payload.marks.crosses or max(crosses) >= 0,
+        )
+        return pa.py_buffer(whole), state.start, marks
 
     def _wanted(self, pushdown: Pushdown, positions: tuple[int, ...] | None) -> tuple[Column, ...]:
         columns = self.columns
