@@ -36,6 +36,7 @@ RECORD_LIMIT = 1 << 30
 """Bytes of one record beyond which a quote must have been left open."""
 
 _TILE = 256 << 10
+_AT_ONCE = 64 << 10
 _LF, _CR = 10, 13
 
 
@@ -292,16 +293,20 @@ def _structural(
         starts[0] = False
     inside = mode == QUOTED
     closed = -2
-    kept = []
-    for position, start in zip(positions.tolist(), starts.tolist(), strict=True):
-        if inside:
-            kept.append(position)
-            inside = False
-            closed = position
-        elif start or position == closed + 1:
-            kept.append(position)
-            inside = True
-    return np.array(kept, np.int64)
+    pieces = []
+    for low in range(0, len(positions), _AT_ONCE):  # as lists they take several times the memory
+        kept = []
+        some = slice(low, low + _AT_ONCE)
+        for position, start in zip(positions[some].tolist(), starts[some].tolist(), strict=True):
+            if inside:
+                kept.append(position)
+                inside = False
+                closed = position
+            elif start or position == closed + 1:
+                kept.append(position)
+                inside = True
+        pieces.append(np.array(kept, np.int64))
+    return np.concatenate(pieces)
 
 
 def _outcome(

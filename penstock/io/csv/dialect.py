@@ -220,6 +220,11 @@ class Dialect:
             ends.append(start)
         return ends
 
+    def next_record(self, data: bytes, start: int) -> int:
+        """Return the offset after the record at `start` of UTF-8 `data`, -1 if not complete."""
+        found = self.record_pattern.match(data, start)
+        return -1 if found is None else found.end()
+
     def count_fields(self, record: bytes) -> int:
         """Return how many fields one record has."""
         record = record.rstrip(b"\r\n") if self.lineterminator is None else record[:-1]

@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from penstock.errors import FormatError, SourceError
+from penstock.config import format_bytes
+from penstock.errors import FormatError, ParseError, SourceError
 from penstock.io.csv.dialect import Dialect
 from penstock.io.csv.layout import (
     BOM,
     HEAD_BYTES,
-    HEAD_LIMIT,
     Layout,
     NeedMoreError,
     footer_start,
     read_layout,
     select_columns,
 )
-from penstock.io.csv.long_records import too_long
+from penstock.io.csv.long_records import head_limit, too_long
 from penstock.io.filesystem import FileInfo, read_range
 from penstock.io.text_records import FIELD, QUOTED, scan_from
 from penstock.io.text_streams import StreamCursor, StreamCut, open_text
@@ -74,15 +74,29 @@ class CsvInputs:
             bom = len(BOM) if data.startswith(BOM) and dialect.codec == "utf-8" else 0
             try:
                 layout = read_layout(info.uri, data[bom:], complete, dialect, bom=bom)
-            except NeedMoreError:
-                if size > HEAD_LIMIT:
-                    raise FormatError(
-                        f"{info.uri}: the first {size >> 20} MiB hold no whole record; check "
-                        "sep=, quotechar= and lineterminator="
-                    ) from None
-                size *= 8
+            except NeedMoreError as more:
+                limit = head_limit()
+                if size >= limit:
+                    raise self._endless(index, data, bom + more.start) from None
+                size = min(size * 8, limit)
                 continue
             return layout, data, complete
+
+    def _endless(self, index: int, data: bytes, start: int) -> ParseError:
+        """Return the error for first bytes that do not hold the whole record at `start`."""
+        if not data[start:].strip(b"\r\n"):
+            return ParseError(
+                f"{self.files[index].uri}: no columns to read: lines are blank as far as "
+                f"{format_bytes(len(data))} into the file; check that it is CSV, or pass a larger "
+                "memory_limit"
+            )
+        quoted = False
+        if self.dialect.simple:
+            record = np.frombuffer(data, np.uint8)[start:]
+            quoted = scan_from(record, FIELD, self.dialect.separators).end == QUOTED
+        elif self.dialect.quotes:
+            quoted = (self.dialect.quotechar or "").encode() in data[start:]
+        return too_long(self.place(index, start), len(data) - start, quoted=quoted)
 
     def first_bytes(self, index: int, size: int) -> tuple[bytes, bool]:
         info = self.files[index]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import FormatError, ParseError, UnsupportedError
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 BOM = b"\xef\xbb\xbf"
 HEAD_BYTES = 64 << 10
-HEAD_LIMIT = 64 << 20
+
+_LINE_ENDS = re.compile(rb"[\r\n]+")
 
 
 @record
@@ -45,7 +47,17 @@ class Layout:
 
 
 class NeedMoreError(Exception):
-    """The head does not reach the end of the header."""
+    """The head does not reach the end of the header.
+
+    Attributes
+    ----------
+    start : int
+        Where the first record that is not whole starts in the data.
+    """
+
+    def __init__(self, start: int) -> None:
+        super().__init__(start)
+        self.start = start
 
 
 def read_layout(uri: str, data: bytes, complete: bool, dialect: Dialect, *, bom: int = 0) -> Layout:
@@ -80,12 +92,22 @@ def read_layout(uri: str, data: bytes, complete: bool, dialect: Dialect, *, bom:
     text = data if complete else data[: last_complete(data, dialect)]
     if complete and text:  # a last "\r" is whole only when something follows
         text += (dialect.lineterminator or "\n").encode()
-    ends = dialect.records(text)
     header_rows = _header_rows(dialect)
     needed = max(header_rows) + 1 if header_rows else 0
     first_data, seen, previous, number = -1, 0, 0, 0
     header = b""
-    for end in ends:
+    runs = dialect.skip_blank_lines and dialect.skiprows is None and not dialect.lineterminator
+    while previous < len(text):
+        blank = _LINE_ENDS.match(text, previous) if runs else None
+        if blank is not None:  # however many, at once
+            lines = text.count(b"\n", previous, blank.end())
+            returns = text.count(b"\r", previous, blank.end())
+            number += lines + returns - text.count(b"\r\n", previous, blank.end())
+            previous = blank.end()
+            continue
+        end = dialect.next_record(text, previous)
+        if end < 0:
+            break
         if not dialect.skips(number) and not is_blank(text[previous:end], dialect):
             if seen == needed:
                 first_data = previous
@@ -95,7 +117,7 @@ def read_layout(uri: str, data: bytes, complete: bool, dialect: Dialect, *, bom:
         previous = end
         number += 1
     if first_data < 0 and not complete:
-        raise NeedMoreError
+        raise NeedMoreError(previous)
     if first_data < 0 and seen == needed and previous < len(text):
         first_data = previous  # a record without an end, for a quote is open: reading it says so
     if seen < needed and previous < len(text):
@@ -106,8 +128,8 @@ def read_layout(uri: str, data: bytes, complete: bool, dialect: Dialect, *, bom:
     if seen < needed or (not header_rows and first_data < 0 and dialect.names is None):
         raise FormatError(f"{uri}: no columns to read: the file has no header row and no data")
     start = first_data if first_data >= 0 else len(data)
-    first_end = dialect.records(text, start)[:1] if first_data >= 0 else []
-    first = text[start : first_end[0]] if first_end else b""
+    first_end = dialect.next_record(text, start) if first_data >= 0 else -1
+    first = text[start:first_end] if first_end >= 0 else b""
     fields = dialect.count_fields(first) if first else 0
     head = text[: start + len(first)]
     certain = certain_labels(header, dialect) if needed == 1 else None

@@ -11,12 +11,11 @@ from penstock.config import format_bytes
 from penstock.errors import ParseError
 
 _LEAST = 1 << 20
-_LEAST_HEAD = 256 << 10
 _MOST_HEAD = 64 << 20
+_USUAL_HEAD = 32 << 20
 _BLOCKS = 2
-# Bytes, text, Arrow's and pandas' forms of a record are in memory one beside the other, before
-# any account of memory is kept.
-_HEAD_SHARE = 32
+# Bytes, text, Arrow's and pandas' forms of a record are in memory one beside the other.
+_SHARE = 32
 
 
 def record_limit(target_bytes: int, text_bytes: int) -> int:
@@ -31,10 +30,10 @@ def record_limit(target_bytes: int, text_bytes: int) -> int:
 
     Examples
     --------
-    >>> record_limit(8 << 20, 64)
-    16777216
+    >>> record_limit(128 << 20, 64)
+    268435456
     """
-    return max(_LEAST, _BLOCKS * max(target_bytes, text_bytes))
+    return max(head_limit(), _BLOCKS * max(target_bytes, text_bytes))
 
 
 def head_limit() -> int:
@@ -46,8 +45,8 @@ def head_limit() -> int:
         except ValueError:
             configured = config.parse_bytes(configured)
     if configured is None or configured <= 1:  # a share of what there is
-        return _MOST_HEAD
-    return min(_MOST_HEAD, max(_LEAST_HEAD, int(configured) // _HEAD_SHARE))
+        return _USUAL_HEAD
+    return min(_MOST_HEAD, max(_LEAST, int(configured) // _SHARE))
 
 
 def too_long(place: str, size: int, *, quoted: bool) -> ParseError:
