@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from penstock import config
-from penstock.errors import FormatError, ParseError, TypeConflictError
+from penstock.errors import FormatError, MemoryLimitError, ParseError, TypeConflictError
 from penstock.io.csv import TypeWidenedWarning, csv_source
 from tests.io.carry import read_blocks, read_table
 from tests.support.cgroup import run_measured
@@ -132,6 +132,18 @@ def test_blank_lines_without_end(tmp_path):
         csv_source(path)
     path.write_bytes(b"\n" * 1000 + b"\r\n" * 400_000 + b"a,b\n" + b"\n" * 5000 + b"1,2\n")
     assert read_table(csv_source(path)).to_pylist() == [{"a": 1, "b": 2}]
+
+
+@pytest.mark.parametrize("data", [b"," * 1_000_000 + b"\n", b"1" + b",1" * 500_000 + b"\n1\n"])
+def test_more_columns_than_memory_has_room_for(tmp_path, data):
+    path = tmp_path / "a.csv"
+    path.write_bytes(data)
+    with pytest.raises(MemoryLimitError, match=r"has [0-9]+ columns, whose names"):
+        csv_source(path)
+    with pytest.raises(MemoryLimitError, match=r"has [0-9]+ columns, whose names"):
+        csv_source(path, header=None)
+    path.write_bytes(b'a,b\n1,"' + b"," * 500_000 + b'"\n')
+    assert read_table(csv_source(path)).num_rows == 1
 
 
 PROGRAM = """

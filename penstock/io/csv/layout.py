@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.errors import FormatError, ParseError, UnsupportedError
 from penstock.io.csv.certain import certain_labels
+from penstock.io.csv.long_records import check_columns
 from penstock.io.sniff import describe_content
 from penstock.records import record
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 BOM = b"\xef\xbb\xbf"
 HEAD_BYTES = 64 << 10
 
+_MANY = 1000
 _LINE_ENDS = re.compile(rb"[\r\n]+")
 
 
@@ -132,6 +134,8 @@ def read_layout(uri: str, data: bytes, complete: bool, dialect: Dialect, *, bom:
     first = text[start:first_end] if first_end >= 0 else b""
     fields = dialect.count_fields(first) if first else 0
     head = text[: start + len(first)]
+    named = dialect.count_fields(header) if header.count(dialect.sep.encode()) > _MANY else 0
+    check_columns(uri, max(fields, named))
     certain = certain_labels(header, dialect) if needed == 1 else None
     if certain is not None and len(certain) >= fields:
         labels: Sequence[Any] = certain

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from penstock import config
 from penstock.config import format_bytes
-from penstock.errors import ParseError
+from penstock.errors import MemoryLimitError, ParseError
 
 _LEAST = 1 << 20
 _MOST_HEAD = 64 << 20
@@ -16,6 +16,7 @@ _USUAL_HEAD = 32 << 20
 _BLOCKS = 2
 # Bytes, text, Arrow's and pandas' forms of a record are in memory one beside the other.
 _SHARE = 32
+_COLUMN_BYTES = 16 << 10
 
 
 def record_limit(target_bytes: int, text_bytes: int) -> int:
@@ -38,15 +39,30 @@ def record_limit(target_bytes: int, text_bytes: int) -> int:
 
 def head_limit() -> int:
     """Return the bytes up to which the first records of a file are looked for."""
+    limit = _memory_limit()
+    return _USUAL_HEAD if limit is None else min(_MOST_HEAD, max(_LEAST, limit // _SHARE))
+
+
+def check_columns(uri: str, count: int) -> None:
+    """Raise a MemoryLimitError if `count` columns alone would take all of the memory there is."""
+    limit = _memory_limit()
+    if limit is not None and count * _COLUMN_BYTES > limit:
+        raise MemoryLimitError(
+            f"{uri} has {count} columns, whose names, types and buffers take about "
+            f"{format_bytes(count * _COLUMN_BYTES)} however few rows there are, but memory_limit is "
+            f"{format_bytes(limit)}; check sep= and lineterminator=, or raise memory_limit"
+        )
+
+
+def _memory_limit() -> int | None:
+    """Return the configured limit in bytes, None where it is a share of what there is."""
     configured = config.get("memory-limit")
     if isinstance(configured, str):
         try:
             configured = float(configured)
         except ValueError:
             configured = config.parse_bytes(configured)
-    if configured is None or configured <= 1:  # a share of what there is
-        return _USUAL_HEAD
-    return min(_MOST_HEAD, max(_LEAST, int(configured) // _SHARE))
+    return None if configured is None or configured <= 1 else int(configured)
 
 
 def too_long(place: str, size: int, *, quoted: bool) -> ParseError:
