@@ -220,6 +220,7 @@ class PartitionStore:
                 before, end = directory.append(file, partial(_write_segment, slices), needed)
                 starts[partition] = before
                 self.spilled_bytes += end - before
+                self._pool.sample()  # the loop may be here, and what runs goes on
         except BaseException:
             for partition, before in enumerate(starts.tolist()):
                 if before >= 0:

@@ -114,6 +114,7 @@ class BlockStore:
         self._dropped: deque[tuple[int, int, SpillFile | None]] = deque()
         self._held = 0
         self._numbers = 0
+        self._pool = pool
         if pool is not None:
             pool.register(self)
 
@@ -160,6 +161,8 @@ class BlockStore:
                 if not freed:
                     raise
                 break
+            if self._pool is not None:
+                self._pool.sample()  # the loop may be here, and what runs goes on
         return freed
 
     def _evictable(self) -> list[Handle]:

@@ -329,6 +329,7 @@ class ArrayExchange:
         )
         numbers = np.array([pile.number for pile in piles], np.int64)[owner]
         stretch = self._file.write(targets, numbers, sizes, pieces)
+        self._pool.sample()  # the loop may be here, and what runs goes on
         with self._changed:
             self._stretches.append(stretch)
             return self._forget(piles)
