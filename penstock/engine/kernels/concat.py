@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from penstock.blocks import single_chunk
+from penstock.engine.kernels.convert import is_text
 from penstock.errors import SchemaError
 
 
@@ -96,8 +97,7 @@ def common_type(left: pa.DataType, right: pa.DataType, column: str) -> pa.DataTy
     plain = [kind.value_type if types.is_dictionary(kind) else kind for kind in (left, right)]
     if types.is_dictionary(left) or types.is_dictionary(right):
         return common_type(plain[0], plain[1], column)
-    text = [types.is_string(kind) or types.is_large_string(kind) for kind in plain]
-    if all(text):
+    if all(is_text(kind) for kind in plain):
         return pa.large_string()
     number = [types.is_integer(kind) or types.is_floating(kind) for kind in plain]
     if all(number):

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.blocks import block_nbytes, single_chunk
+from penstock.engine.kernels.convert import is_text
 from penstock.engine.kernels.groupby_codes import filter_rows, group_codes
 from penstock.engine.kernels.join_lookup import KeyLookup, match_once
 from penstock.engine.kernels.sort import composite_ranks, stable_order
@@ -298,10 +299,7 @@ def key_type(x: pa.DataType, y: pa.DataType, a: str, b: str) -> pa.DataType:
     def number(kind: pa.DataType) -> bool:
         return types.is_integer(kind) or types.is_floating(kind)
 
-    def text(kind: pa.DataType) -> bool:
-        return types.is_string(kind) or types.is_large_string(kind)
-
-    if text(x) and text(y):
+    if is_text(x) and is_text(y):
         return pa.large_string()
     if number(x) and number(y):
         return pa.from_numpy_dtype(np.result_type(x.to_pandas_dtype(), y.to_pandas_dtype()))

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.blocks import single_chunk
+from penstock.engine.kernels.convert import is_text
 from penstock.engine.kernels.packed import packed_sort
 from penstock.engine.kernels.partition import take_rows
 from penstock.errors import SchemaError, UnsupportedError, column_not_found
@@ -314,8 +315,7 @@ def sort_values(array: pa.Array) -> np.ndarray:
     if types.is_null(kind):
         return np.zeros(len(array), np.int8)
     if (
-        types.is_string(kind)
-        or types.is_large_string(kind)
+        is_text(kind)
         or types.is_binary(kind)
         or types.is_large_binary(kind)
         or types.is_decimal(kind)

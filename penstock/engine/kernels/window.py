@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from penstock.blocks import single_chunk
 from penstock.engine.kernels.aggregate.values import raw, typed, valid_mask
+from penstock.engine.kernels.convert import is_text
 from penstock.engine.kernels.missing import nan_to_null
 from penstock.errors import SchemaError, UnsupportedError
 from penstock.records import record
@@ -106,7 +107,7 @@ def cumulative(
         return _cumulative_ordered(array, op, state, skipna=skipna)
     if state.missing:
         return pa.nulls(len(array), cumulative_type(array.type, op)), state
-    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+    if is_text(array.type):
         return _cumulative_text(array, op, state, skipna=skipna)
     kind = cumulative_type(array.type, op)
     values = raw(array)
@@ -139,13 +140,12 @@ def _check(kind: pa.DataType, op: str) -> None:
     if op not in _UFUNCS:
         raise UnsupportedError(f"{op!r}: must be one of {', '.join(_UFUNCS)}")
     number = types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
-    text = types.is_string(kind) or types.is_large_string(kind)
     ordered = types.is_dictionary(kind) and kind.ordered
     allowed = {
-        "cumsum": number or text or types.is_duration(kind),
+        "cumsum": number or is_text(kind) or types.is_duration(kind),
         "cumprod": number,
-        "cummax": number or text or ordered or types.is_temporal(kind),
-        "cummin": number or text or ordered or types.is_temporal(kind),
+        "cummax": number or is_text(kind) or ordered or types.is_temporal(kind),
+        "cummin": number or is_text(kind) or ordered or types.is_temporal(kind),
     }
     if not (allowed[op] or types.is_null(kind)):
         raise SchemaError(f"{op}() is not defined for a column of type {kind}")

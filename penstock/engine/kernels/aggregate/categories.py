@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from penstock.blocks import single_chunk
 from penstock.engine.kernels.aggregate.spec import AggSpec
+from penstock.engine.kernels.convert import is_text
 from penstock.engine.kernels.groupby_codes import filter_rows
 
 _EMPTY_VALUES = {"sum": 0, "prod": 1, "count": 0, "size": 0, "nunique": 0, "any": 0, "all": 1}
@@ -92,10 +93,9 @@ def _encoded(column: pa.Array) -> pa.DictionaryArray:
 
 def _empty(spec: AggSpec, field: pa.Field, n: int) -> pa.Array:
     value: object = _EMPTY_VALUES.get(spec.function)
-    text = pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
     if value is None or spec.option("min_count", 0) > 0:
         return pa.nulls(n, field.type)
-    if text:
+    if is_text(field.type):
         value = ""
     elif pa.types.is_boolean(field.type):
         value = bool(value)

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.engine.kernels.aggregate.kinds import WORD
-from penstock.engine.kernels.aggregate.spec import AggSpec, is_text, label_kind
+from penstock.engine.kernels.aggregate.spec import AggSpec, label_kind
 from penstock.engine.kernels.aggregate.values import as_floats, from_floats
+from penstock.engine.kernels.convert import is_text
 from penstock.errors import SchemaError, UnsupportedError
 from penstock.records import record
 

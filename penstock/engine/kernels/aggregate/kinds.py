@@ -19,6 +19,7 @@ from penstock.engine.kernels.aggregate.values import (
     typed,
     valid_mask,
 )
+from penstock.engine.kernels.convert import is_text
 from penstock.engine.kernels.groupby_codes import group_codes
 from penstock.engine.kernels.sort import sort_values
 from penstock.records import record
@@ -114,8 +115,7 @@ def has_ranks(kind: pa.DataType) -> bool:
     """Return whether values of `kind` are compared by their rank among the distinct ones."""
     types = pa.types
     return (
-        types.is_string(kind)
-        or types.is_large_string(kind)
+        is_text(kind)
         or types.is_binary(kind)
         or types.is_large_binary(kind)
         or types.is_decimal(kind)
@@ -150,7 +150,7 @@ def truth(array: pa.Array) -> np.ndarray:
     if pa.types.is_dictionary(kind):
         array = array.dictionary_decode()
         kind = array.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    if is_text(kind):
         array = pc.greater(pc.binary_length(array), 0)
         return array.fill_null(False).to_numpy(zero_copy_only=False)
     values = as_floats(array) if pa.types.is_decimal(kind) else raw(array)

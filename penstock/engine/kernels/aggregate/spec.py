@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from penstock.engine.kernels.convert import is_text
 from penstock.records import record
 
 _SEPARATOR = "\x1f"
@@ -47,11 +48,6 @@ class AggSpec:
             if key == name:
                 return value
         return default
-
-
-def is_text(kind: pa.DataType) -> bool:
-    """Return whether values of the type are texts."""
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
 def partial_name(column: str | None, kind: str) -> str:
