@@ -281,7 +281,7 @@ def _common(function: Any) -> Any:
 
 
 def _reading(src: tuple[str, ...], options: Mapping[str, Any]) -> Any:
-    from penstock.collections.conversion import Reading
+    from penstock.collections.conversion_files import Reading
 
     return Reading(
         src,
@@ -357,10 +357,11 @@ def convert(src: tuple[str, ...], dst: str, **options: Any) -> None:
     mode = modes[0] if modes and modes[0] != "error_if_exists" else "error"
     with _settings(options):
         from penstock.collections import conversion
+        from penstock.collections.conversion_files import Writing, source_format
 
         reading = _reading(src, options)
-        source = conversion.source_format(reading)
-        writing = conversion.Writing(
+        source = source_format(reading)
+        writing = Writing(
             dst,
             format=options["to"],
             mode=mode,  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from penstock.collections import conversion
-from penstock.collections.conversion import Reading, Writing
+from penstock.collections.conversion_files import Reading, Writing
 from penstock.errors import SinkError
 from penstock.io.csv.source import CsvSource
 from penstock.io.filesystem import bytes_read
