@@ -38,6 +38,12 @@ _DEBUG = "penstock.debug"
 _FILE = ".parquet"
 _NAME = re.compile(r'(?:^|(?<=,))(?:\s*"(?P<quoted>(?:[^"]|"")*)"\s*(?=,|$)|(?P<plain>[^,]*))')
 
+_BAD_LINES = ("error", "warn", "skip")
+_ENCODING_ERRORS = ("strict", "replace", "backslashreplace", "ignore")
+# How advice in messages names what are options here.
+_PARAMETER = re.compile(r"\b(encoding_errors|encoding|on_bad_lines|sep|blocksize)=\s*")
+_TYPES = re.compile(r"\bdtype=\{'([^']*)': \.\.\.\}")
+
 
 class _Terminated(KeyboardInterrupt):
     """A signal that ends a command as Ctrl-C does."""
@@ -84,7 +90,7 @@ def _fail(ctx: click.Context, error: Exception) -> None:
 
 def _message(error: Exception) -> str:
     """Return one message: what happened and, unless it says so itself, on which input."""
-    text = str(error).strip() or type(error).__name__
+    text = _in_options(str(error).strip()) or type(error).__name__
     if isinstance(error, TargetExistsError):
         text = f"{text.partition(';')[0]}; pass --overwrite, or --append to a directory"
     expected = (PenstockError, OSError, ValueError, MemoryError)
@@ -95,6 +101,15 @@ def _message(error: Exception) -> str:
         if place != note and place.partition(",")[0] not in text:
             text = f"{text} ({note})"
     return text
+
+
+def _in_options(text: str) -> str:
+    """Return a message whose advice names options of the command line, not parameters."""
+    before, advises, advice = text.rpartition("pass ")
+    if not advises:
+        return text
+    advice = _PARAMETER.sub(lambda name: f"--{name[1].replace('_', '-')} ", advice)
+    return before + advises + _TYPES.sub(r"--dtype '\1=...'", advice)
 
 
 def _without_secrets(ctx: click.Context, text: str) -> str:
@@ -130,7 +145,7 @@ def _one_line_warnings(ctx: click.Context) -> Iterator[None]:
     told = set()
 
     def show(message: Any, category: Any, *_: Any, **__: Any) -> None:
-        text = _without_secrets(ctx, str(message))
+        text = _without_secrets(ctx, _in_options(str(message)))
         if text not in told and not issubclass(category, DeprecationWarning | ResourceWarning):
             told.add(text)
             click.echo(f"Warning: {text}", err=True)
@@ -265,6 +280,10 @@ def _common(function: Any) -> Any:
         click.option("--sep", callback=_separator, help="What separates CSV columns in SRC, or in "
                      "DST where SRC is not CSV; \\t is a tab."),
         click.option("--encoding", callback=_encoding, help="Encoding of CSV in SRC."),
+        click.option("--encoding-errors", type=click.Choice(_ENCODING_ERRORS), help="What to do "
+                     "with bytes that are not of that encoding; strict by default."),
+        click.option("--on-bad-lines", type=click.Choice(_BAD_LINES), help="What to do with CSV "
+                     "rows of too many fields; error by default, otherwise they are counted."),
         click.option("--blocksize", metavar="SIZE", callback=_size, help="Bytes of a block."),
         click.option("--memory-limit", "-m", metavar="SIZE", help="Most memory of the process, "
                      "e.g. 480MB, or a share such as 0.5."),
@@ -291,6 +310,8 @@ def _reading(src: tuple[str, ...], options: Mapping[str, Any]) -> Any:
         dtypes=options["dtype"],
         sep=options["sep"],
         encoding=options["encoding"],
+        encoding_errors=options["encoding_errors"],
+        on_bad_lines=options["on_bad_lines"],
         blocksize=options["blocksize"],
         storage_options=options["storage_option"],
     )

@@ -54,6 +54,8 @@ class Reading:
         Types of CSV columns by name, instead of the inferred ones.
     sep, encoding : str, optional
         Of CSV; the separator otherwise goes by the file's name.
+    on_bad_lines, encoding_errors : str, optional
+        What to do with CSV rows of too many fields, and with bytes that the encoding has not.
     blocksize : str or int, optional
         Bytes of a block; by default what fits the limit.
     storage_options : mapping
@@ -67,6 +69,8 @@ class Reading:
     dtypes: Mapping[str, str] = field(default_factory=dict)
     sep: str | None = None
     encoding: str | None = None
+    on_bad_lines: str | None = None
+    encoding_errors: str | None = None
     blocksize: str | int | None = None
     storage_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -122,12 +126,19 @@ def opened(reading: Reading, blocksize: str | int | None = None) -> Source:
         given = {
             "sep": reading.sep or separator(reading.paths[0]),
             "encoding": reading.encoding,
+            "on_bad_lines": reading.on_bad_lines,
+            "encoding_errors": reading.encoding_errors,
             "dtype": dict(reading.dtypes) or None,
             "usecols": _needed(reading),
             "blocksize": None if size is None else parse_bytes(size),
         }
     else:
-        named = {"dtype": reading.dtypes, "encoding": reading.encoding}
+        named = {
+            "dtype": reading.dtypes,
+            "encoding": reading.encoding,
+            "on_bad_lines": reading.on_bad_lines,
+            "encoding_errors": reading.encoding_errors,
+        }
         for option in (option for option, value in named.items() if value):
             raise ConfigError(f"{option} is for reading CSV, not {name}")
     given = {option: value for option, value in given.items() if value is not None}

@@ -165,6 +165,37 @@ def test_dtype_sep_and_encoding(run, tmp_path):
     assert (tmp_path / "d.csv").read_text() == "id|name\n007|Zürich\n012|x,y\n"
 
 
+def test_rows_of_too_many_fields_are_left_out_only_when_asked(run, tmp_path):
+    (tmp_path / "a.csv").write_text("id,name\n1,a\n2,b,c\n3,d\n")
+    arguments = ["convert", tmp_path / "a.csv", tmp_path / "o.parquet"]
+    refused = run(*arguments, code=1)
+    assert "expected 2 fields, found 3" in refused.stderr
+    assert "pass --on-bad-lines 'skip'" in refused.stderr
+    assert not (tmp_path / "o.parquet").exists()
+    done = run(*arguments, "--on-bad-lines", "skip")
+    assert "1 row left out" in done.stderr
+    expected = pd.DataFrame({"id": [1, 3], "name": ["a", "d"]})
+    assert_eq(pd.read_parquet(tmp_path / "o.parquet"), expected)
+    other = run("info", tmp_path / "o.parquet", "--on-bad-lines", "skip", code=2)
+    assert "on_bad_lines is for reading CSV" in other.stderr
+
+
+def test_bytes_of_another_encoding_are_replaced_only_when_asked(run, tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"id,name\n1,Z\xfcrich\n")
+    arguments = ["convert", tmp_path / "a.csv", tmp_path / "o.csv"]
+    refused = run(*arguments, code=1)
+    assert "pass --encoding (" in refused.stderr
+    assert "--encoding-errors 'replace'" in refused.stderr
+    run(*arguments, "--encoding-errors", "replace")
+    assert (tmp_path / "o.csv").read_text("utf-8") == "id,name\n1,Z\ufffdrich\n"
+
+
+def test_advice_about_types_names_the_option(run, tmp_path):
+    (tmp_path / "a.csv").write_text("a code\n12\nx y\n")
+    refused = run("info", tmp_path / "a.csv", "--count", "--dtype", "a code=int64", code=1)
+    assert "pass --dtype 'a code=...'" in refused.stderr
+
+
 def test_from_and_to_override_names(run, trips_csv, trips, tmp_path):
     plain = trips_csv.rename(tmp_path / "trips.dat")
     unknown = run("convert", plain, tmp_path / "x.parquet", code=1)
