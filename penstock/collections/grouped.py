@@ -222,7 +222,7 @@ class Grouped(ABC):
             )
         result, is_series = result_schema(meta, plan, self)
         result = of_known_types(result, plan.schema)
-        node = GroupRows(plan, groups, Opaque(function), result, label)
+        node = GroupRows(plan, groups, Opaque(function), result, label, is_series)
         return collection_of(noted(node), is_series)
 
     def _groupwise(
@@ -258,7 +258,7 @@ class Grouped(ABC):
         by = grouping.keys
         if not grouping.sort:
             plan, by = self._by_appearance(plan)
-        node = GroupMap(plan, groups, Opaque(function), result, by, label)
+        node = GroupMap(plan, groups, Opaque(function), result, by, label, is_series)
         return collection_of(noted(node), is_series)
 
     def _labels_of(

@@ -52,6 +52,33 @@ def test_apply(case: str) -> None:
     check_exchanged(CASES[case], sample("few", "text", "finite"))
 
 
+SERIES: dict[str, Call] = {
+    "own values": lambda values: values - values.mean(),
+    "some of them": lambda values: values[values > values.median()],
+    "the first": lambda values: values.head(2),
+    "text": lambda values: values.astype(str),
+}
+
+
+@pytest.mark.parametrize("group_keys", [True, False])
+@pytest.mark.parametrize("keys", ["k", ["k", "t"]])
+@pytest.mark.parametrize("function", SERIES)
+def test_series_of_rows_where_partitions_have_one_group(
+    function: str, keys: Any, group_keys: bool
+) -> None:
+    # pandas sets the series of a single group side by side, not one below another
+    count = 400
+    frame = pd.DataFrame({"k": [row * 7 % 40 for row in range(count)], "x": range(count)})
+    frame["t"] = frame.k.map(lambda key: "éa"[key % 2])
+
+    def call(df: Any) -> Any:
+        return df.groupby(keys, group_keys=group_keys).x.apply(SERIES[function])
+
+    check_exchanged(call, frame)
+    if group_keys:  # else pandas itself mixes up rows of one label
+        check_exchanged(call, frame.set_index(frame.index // 3))
+
+
 def test_each_group_is_whole() -> None:
     frame = pd.DataFrame({"k": [0, 1, 2, 3] * 50, "x": range(200)})
 

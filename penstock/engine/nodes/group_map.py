@@ -32,6 +32,8 @@ class GroupMap(FrameNode):
     result : FrameSchema
     by : tuple of str
         Columns in whose order the groups come: the keys, or where groups first appear.
+    is_series : bool
+        The function gives a series, not a frame of one column.
     """
 
     input: FrameNode
@@ -40,6 +42,7 @@ class GroupMap(FrameNode):
     result: FrameSchema
     by: tuple[str, ...]
     label: str = "groupby apply"
+    is_series: bool = False
 
     passes_projection = True
 
@@ -63,7 +66,12 @@ class GroupMap(FrameNode):
             [lowering.blocks(self.input)],
             [RangePartitioner(self.by, (True,) * len(self.by))],
             _CallWithGroups(
-                self.groups, self.function.value, self.input.schema, self.result, self.label
+                self.groups,
+                self.function.value,
+                self.input.schema,
+                self.result,
+                self.label,
+                self.is_series,
             ),
             nbytes=max(1, self.input.nbytes),
             copies=PANDAS_COPIES,
@@ -83,12 +91,14 @@ class _CallWithGroups:
         schema: FrameSchema,
         result: FrameSchema,
         name: str,
+        is_series: bool,
     ) -> None:
         self.groups = groups
         self.function = function
         self.schema = schema
         self.result = result
         self.name = name
+        self.is_series = is_series
 
     def __call__(self, pieces: list[pa.Table]) -> pa.Table:
         if not any(piece.num_rows for piece in pieces):
@@ -101,4 +111,7 @@ class _CallWithGroups:
         grouped = self.groups.of(self.schema, table)
         if not grouped.ngroups:  # rows without keys
             return self.result.arrow.empty_table()
-        return block_from_pandas(self.result, self.function(grouped), self.name)
+        result = self.function(grouped)
+        if self.is_series and result.ndim == 2:
+            result = self.groups.one_below_another(result)
+        return block_from_pandas(self.result, result, self.name)

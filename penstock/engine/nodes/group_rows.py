@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from penstock.blocks import concat_tables
 from penstock.engine.kernels.sort import sort_table
 from penstock.engine.nodes.costs import row_bytes
@@ -41,6 +43,8 @@ class GroupRows(FrameNode):
         Takes pandas' grouped object, gives a frame or series of its rows in their order.
     result : FrameSchema
         The columns of the result.
+    is_series : bool
+        The function gives a series, not a frame of one column.
     """
 
     input: FrameNode
@@ -48,6 +52,7 @@ class GroupRows(FrameNode):
     function: Opaque
     result: FrameSchema
     label: str = "groupby rows"
+    is_series: bool = False
 
     keeps_rows = True
     passes_projection = True
@@ -86,7 +91,12 @@ class GroupRows(FrameNode):
             [placed],
             [HashPartitioner(self.groups.keys)],
             _RowsOfGroups(
-                self.groups, self.function.value, self.input.schema, self.schema, self.label
+                self.groups,
+                self.function.value,
+                self.input.schema,
+                self.schema,
+                self.label,
+                self.is_series,
             ),
             nbytes=max(1, self.input.nbytes),
             copies=PANDAS_COPIES,
@@ -121,12 +131,14 @@ class _RowsOfGroups:
         schema: FrameSchema,
         result: FrameSchema,
         name: str,
+        is_series: bool,
     ) -> None:
         self.groups = groups
         self.function = function
         self.schema = schema
         self.result = result
         self.name = name
+        self.is_series = is_series
 
     def __call__(self, pieces: list[pa.Table]) -> pa.Table:
         if not any(piece.num_rows for piece in pieces):
@@ -139,6 +151,10 @@ class _RowsOfGroups:
         grouped = self.groups.of(self.schema, table)
         values = replace(self.result, index_fields=(), index_names=(), order_fields=())
         result = self.function(grouped)
+        if self.is_series and result.ndim == 2:
+            result = self.groups.one_below_another(result)
+            by_group = np.argsort(grouped.ngroup().to_numpy(), kind="stable")
+            result = result.iloc[np.argsort(by_group)]
         if len(result) != table.num_rows:
             raise SchemaError(
                 f"{self.name} gave {len(result)} rows for {table.num_rows}; "

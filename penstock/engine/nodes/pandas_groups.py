@@ -71,6 +71,19 @@ class PandasGroups:
             warnings.simplefilter("ignore")
             return function(self.of(schema, row))
 
+    def one_below_another(self, wide: pd.DataFrame) -> pd.Series:
+        """Return a series of what ``groupby.apply`` set side by side, one row for each group.
+
+        pandas does so where the series of all groups have the same labels, as those of the
+        groups of one partition may have by chance; the series of one group always have.
+        """
+        import pandas as pd
+
+        rows = [wide.iloc[place] for place in range(len(wide))]
+        if not self.group_keys:
+            return pd.concat(rows)
+        return pd.concat(rows, keys=list(wide.index), names=list(wide.index.names))
+
 
 def _key(schema: FrameSchema, table: pa.Table, key: str, index: pd.Index, name: Any) -> pd.Series:
     series = series_from_arrow(table.column(key), schema.field(key))
