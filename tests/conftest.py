@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 # Plans are checked after every rule.
 os.environ.setdefault("PENSTOCK_VERIFY_PLANS", "true")
+
+# What a shell runs in its background, and all that this starts, would not hear of Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadline: two busy cores make any single example slow now and then.
 hypothesis.settings.register_profile("default", deadline=None, max_examples=50, print_blob=True)

@@ -62,6 +62,7 @@ def leaks_since(before: Snapshot, directory: Path, patience: float = _PATIENCE) 
     list of str
     """
     deadline = time.monotonic() + patience
+    pause = 0.0005
     while True:
         now = snapshot(directory)
         threads, files = now.threads - before.threads, now.files - before.files
@@ -71,7 +72,8 @@ def leaks_since(before: Snapshot, directory: Path, patience: float = _PATIENCE) 
             break
         if files:
             gc.collect()  # blocks held by a cycle are garbage, not a leak
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(2 * pause, 0.02)
     found = [f"thread {each.name!r}" for each in threads]
     found += [f"spill file {each.relative_to(directory)}" for each in files]
     return sorted(found)
