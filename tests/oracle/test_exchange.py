@@ -66,15 +66,15 @@ INPUTS: dict[str, Call] = {
     "sorted": lambda df: df.sort_values("x", ignore_index=True),
     "reversed": lambda df: df.sort_values("x", ascending=False, ignore_index=True),
     "one value": lambda df: df.assign(x=1.0),
-    "one value but for some": lambda df: df.assign(x=np.where(df.row % 50, 1.0, df.x)),
-    "small ones first": lambda df: df.assign(x=df.row // 100 * 1000.0 + df.x),
-    "missing first": lambda df: df.assign(x=df.x.where(df.row > 200)),
+    "one value but for some": lambda df: df.assign(x=np.where(df.row % 20, 1.0, df.x)),
+    "small ones first": lambda df: df.assign(x=df.row // 40 * 1000.0 + df.x),
+    "missing first": lambda df: df.assign(x=df.x.where(df.row > 80)),
 }
 
 
 @pytest.mark.parametrize("case", INPUTS)
 def test_first_blocks_may_be_like_no_other(case: str) -> None:
-    frame = INPUTS[case](numbers())
+    frame = INPUTS[case](numbers(160))
     check_spilled(lambda df: df.sort_values("x", **_stable(df)), frame)
     check_spilled(lambda df: df.groupby(["x", "row"]).key.sum(), frame)
 
