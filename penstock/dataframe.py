@@ -23,6 +23,7 @@ _HOMES = {
     "from_arrow": "in_memory",
     "from_dask_array": "arrays.frames",
     "from_dict": "in_memory",
+    "from_map": "creation",
     "from_pandas": "in_memory",
     "from_source": "creation",
     "get_dummies": "reshaping",
@@ -30,8 +31,10 @@ _HOMES = {
     "read_csv": "creation",
     "read_parquet": "creation",
     "read_table": "creation",
+    "to_csv": "creation",
     "to_datetime": "creation",
     "to_numeric": "creation",
+    "to_parquet": "creation",
     "to_timedelta": "creation",
 }
 _HOMES = {name: f"penstock.collections.{home}" for name, home in _HOMES.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from penstock.collections.base import noted
@@ -15,6 +16,7 @@ from penstock.io.registry import source_for
 if TYPE_CHECKING:
     from penstock.io.source import Source
 
+_UNKNOWN_BLOCK = 32 << 20
 _NO_HEADER = re.compile(r"Unnamed: \d+")
 
 
@@ -178,9 +180,107 @@ def read_parquet(
     return frame[columns] if single else frame
 
 
+def from_map(
+    func: Callable[..., Any],
+    *iterables: Iterable[Any],
+    args: Sequence[Any] = (),
+    meta: Any = None,
+    label: str | None = None,
+    divisions: Any = None,
+    enforce_metadata: bool = True,
+    **kwargs: Any,
+) -> Any:
+    """Make a collection with a partition for each call of `func`, e.g. for a format of your own.
+
+    Parameters
+    ----------
+    func : callable
+        Takes one item of each iterable, gives a DataFrame or Series of pandas.
+    *iterables
+        Of one length: the inputs, e.g. file names.
+    args : sequence
+        Further arguments of every call.
+    meta : optional
+        Names and dtypes of the result, see `DataFrame.map_partitions`. Without it `func` is
+        called with the first input.
+    label : str, optional
+        Name of the operation, by default that of `func`.
+    divisions : None
+        Accepted for compatibility.
+    enforce_metadata : bool
+        Accepted for compatibility: blocks always have the names and dtypes of the first.
+    **kwargs
+        Further keyword arguments of every call.
+
+    Returns
+    -------
+    DataFrame or Series
+        Whose labels are those that `func` gives.
+
+    Raises
+    ------
+    ValueError
+        When there is no input, or the iterables are not of one length.
+
+    Notes
+    -----
+    A partition must fit in memory three times. What the first one takes in memory is expected
+    of all.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> def month(number, year):
+    ...     return pd.DataFrame({"month": [f"{year}-{number:02}"], "trips": [100 * number]})
+    >>> from_map(month, [1, 2, 3], year=2024).trips.sum().compute()
+    np.int64(600)
+    """
+    from functools import partial
+
+    from penstock.collections.mapping import collection_of, example_of_meta
+    from penstock.engine.nodes.from_map import FromMap
+    from penstock.engine.nodes.map_blocks import Opaque
+    from penstock.engine.schema import schema_of
+
+    columns = [list(iterable) for iterable in iterables]
+    if not columns or not columns[0]:
+        raise ValueError("from_map needs at least one input")
+    if len({len(column) for column in columns}) > 1:
+        lengths = ", ".join(str(len(column)) for column in columns)
+        raise ValueError(f"from_map: the iterables have {lengths} items, not one length")
+    inputs = [(*items, *args) for items in zip(*columns, strict=True)]
+    function = partial(func, **kwargs) if kwargs else func
+    name = label or getattr(func, "__name__", type(func).__name__).strip("_")
+    expected = _UNKNOWN_BLOCK
+    if meta is None:
+        try:
+            meta = function(*inputs[0])
+        except Exception as error:
+            error.add_note(
+                f"{name} failed on the first input, {inputs[0][0]!r}, with which it was called to "
+                "learn the names and dtypes of its result"
+            )
+            raise
+        expected = int(meta.memory_usage(deep=True).sum() if meta.ndim > 1 else meta.memory_usage())
+    example = example_of_meta(meta)
+    schema = schema_of(example, index=True)
+    node = FromMap(Opaque(function), Opaque(inputs), schema, max(1, expected), name)
+    return collection_of(noted(node), example.ndim == 1)
+
+
 def from_source(source: Source, target_bytes: int | None = None) -> DataFrame:
     """Return the frame that reads `source` (of any registered format)."""
     return DataFrame(noted(ReadFrame(source, target_bytes=target_bytes)))
+
+
+def to_parquet(df: Any, path: Any, **kwargs: Any) -> Any:
+    """Write a frame as Parquet; see `DataFrame.to_parquet`."""
+    return df.to_parquet(path, **kwargs)
+
+
+def to_csv(df: Any, filename: Any, **kwargs: Any) -> Any:
+    """Write a frame or series as CSV; see `DataFrame.to_csv`."""
+    return df.to_csv(filename, **kwargs)
 
 
 def to_datetime(arg: Any, **kwargs: Any) -> Any:

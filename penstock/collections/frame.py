@@ -13,9 +13,11 @@ from penstock.collections.mixins.arrays import ArrayMixin
 from penstock.collections.mixins.combine import CombineMixin
 from penstock.collections.mixins.counting import FrameCountingMixin
 from penstock.collections.mixins.elementwise import ElementwiseMixin
+from penstock.collections.mixins.looking import LookingMixin
 from penstock.collections.mixins.order import OrderMixin
 from penstock.collections.mixins.output import OutputMixin
 from penstock.collections.mixins.reduce import ReduceMixin
+from penstock.collections.mixins.relations import FrameRelationsMixin
 from penstock.collections.mixins.reshape import FrameReshapeMixin
 from penstock.collections.mixins.select import SelectMixin
 from penstock.collections.mixins.window import WindowMixin
@@ -43,7 +45,9 @@ class DataFrame(
     WindowMixin,
     CombineMixin,
     FrameCountingMixin,
+    FrameRelationsMixin,
     FrameReshapeMixin,
+    LookingMixin,
     MapMixin,
     OutputMixin,
     ArrayMixin,
@@ -317,6 +321,19 @@ class DataFrame(
             )
         return self.map_partitions(_apply_rows, function, args, kwargs, meta=meta, _rowwise=True)
 
+    def map(self, func: Callable[..., Any], na_action: Any = None, meta: Any = None) -> Any:
+        """Call `func` with each value.
+
+        Parameters
+        ----------
+        func : callable
+        na_action : {None, "ignore"}
+            Leave missing values as they are.
+        meta : optional
+            Names and dtypes of the result, see `map_partitions`.
+        """
+        return self.map_partitions(_map_values, func, na_action, meta=meta, _rowwise=True)
+
     def describe(self, percentiles: Any = None, include: Any = None, exclude: Any = None) -> Any:
         """Return a summary of the columns: with exact quantiles of numbers and times.
 
@@ -419,6 +436,10 @@ class DataFrame(
 
 def _apply_rows(frame: pd.DataFrame, function: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
     return frame.apply(function, axis=1, args=args, **kwargs)
+
+
+def _map_values(frame: pd.DataFrame, function: Any, na_action: Any) -> pd.DataFrame:
+    return frame.map(function, na_action=na_action)
 
 
 add_operators(DataFrame)

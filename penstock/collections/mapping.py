@@ -151,18 +151,7 @@ def result_schema(
 
     import pandas as pd
 
-    if isinstance(meta, pd.DataFrame | pd.Series):
-        example = meta
-    elif isinstance(meta, dict):
-        example = pd.DataFrame({key: pd.Series([], dtype=kind) for key, kind in meta.items()})
-    elif isinstance(meta, tuple) and len(meta) == 2 and not isinstance(meta[0], tuple):
-        example = pd.Series([], name=meta[0], dtype=meta[1])
-    elif isinstance(meta, list | tuple):
-        example = pd.DataFrame({key: pd.Series([], dtype=kind) for key, kind in meta})
-    elif pd.api.types.is_scalar(meta) and not isinstance(meta, str | type):
-        example = pd.Series([meta])
-    else:
-        example = pd.Series([], name=getattr(like, "name", None), dtype=meta)
+    example = example_of_meta(meta, getattr(like, "name", None))
     is_series = isinstance(example, pd.Series)
     given = schema_of(example, index=True)
     before = plan.schema
@@ -176,3 +165,20 @@ def result_schema(
         index_fields, names = before.index_fields, before.index_names
         given = replace(given, index_fields=index_fields, index_names=names)
     return given, is_series
+
+
+def example_of_meta(meta: Any, name: Any = None) -> Any:
+    """Return a DataFrame or Series that looks as `meta` says; `name` is that of a plain dtype."""
+    import pandas as pd
+
+    if isinstance(meta, pd.DataFrame | pd.Series):
+        return meta
+    if isinstance(meta, dict):
+        return pd.DataFrame({key: pd.Series([], dtype=kind) for key, kind in meta.items()})
+    if isinstance(meta, tuple) and len(meta) == 2 and not isinstance(meta[0], tuple):
+        return pd.Series([], name=meta[0], dtype=meta[1])
+    if isinstance(meta, list | tuple):
+        return pd.DataFrame({key: pd.Series([], dtype=kind) for key, kind in meta})
+    if pd.api.types.is_scalar(meta) and not isinstance(meta, str | type):
+        return pd.Series([meta])
+    return pd.Series([], name=name, dtype=meta)

@@ -14,6 +14,7 @@ from penstock.collections.mixins.elementwise import ElementwiseMixin, common_nam
 from penstock.collections.mixins.order import OrderMixin
 from penstock.collections.mixins.output import OutputMixin
 from penstock.collections.mixins.reduce import ReduceMixin
+from penstock.collections.mixins.relations import SeriesRelationsMixin
 from penstock.collections.mixins.reshape import SeriesReshapeMixin
 from penstock.collections.mixins.window import WindowMixin
 from penstock.collections.operators import add_operator_methods, add_operators
@@ -44,6 +45,7 @@ class Series(
     ReduceMixin,
     OrderMixin,
     SeriesCountingMixin,
+    SeriesRelationsMixin,
     SeriesReshapeMixin,
     WindowMixin,
     MapMixin,

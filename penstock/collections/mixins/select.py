@@ -82,6 +82,12 @@ class SelectMixin(FrameLike):
     def __delitem__(self, key: Any) -> None:
         self._plan = self.drop(columns=[key])._plan
 
+    def pop(self, item: Any) -> Any:
+        """Take a column out of the frame and return it."""
+        series = self[item]
+        del self[item]
+        return series
+
     def assign(self, **columns: Any) -> Any:
         """Return the frame with columns added or replaced.
 
@@ -284,6 +290,27 @@ class SelectMixin(FrameLike):
             raise ValueError(f"cannot insert {clash[0]!r}: a column of this name is there already")
         names = unique_names([*schema.names, *labels])[len(schema.names) :]
         return self._on(ResetIndex(in_order(plan), tuple(names), tuple(labels)))
+
+    def rename_axis(self, mapper: Any = None, *, index: Any = None, axis: Any = 0) -> Any:
+        """Return the frame with other names of the index levels.
+
+        Parameters
+        ----------
+        mapper, index : label or list of labels
+            One for each level; None leaves a level without a name.
+        axis : {0, "index"}
+        """
+        if axis not in (0, "index"):
+            raise UnsupportedError("rename_axis names index levels; set frame.columns otherwise")
+        wanted = mapper if index is None else index
+        names = tuple(wanted) if isinstance(wanted, list | tuple) else (wanted,)
+        plan: FrameNode = labelled(self._rows)
+        depth = len(plan.schema.index)
+        if len(names) != depth:
+            raise ValueError(f"rename_axis: {len(names)} names for {depth} index levels")
+        columns = unique_names([*plan.schema.names, *plan.schema.index])[-depth:]
+        plan = ResetIndex(in_order(plan), tuple(columns), tuple(columns))
+        return self._on(SetIndex(plan, tuple(columns), names))
 
 
 class _PositionIndexer:

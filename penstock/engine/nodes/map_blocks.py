@@ -162,4 +162,10 @@ def block_from_pandas(schema: FrameSchema, result: Any, operation: str) -> pa.Ta
             raise SchemaError(
                 f"{operation} gave a {type(result).__name__}; a DataFrame or Series is needed"
             )
+    given = list(result.columns)
+    if len(given) == len(schema.labels) and {*given} != {*schema.labels}:
+        raise SchemaError(
+            f"{operation} gave the columns {given}, but {list(schema.labels)} were declared; "
+            "correct `meta`"
+        )
     return schema.from_pandas(result, operation)
