@@ -77,3 +77,17 @@ def test_what_needs_all_rows_is_refused() -> None:
         lazy.cov(ddof=0)
     with pytest.raises(NotImplementedError, match="labels are text"):
         dd.from_pandas(pd.DataFrame({0: [1.0], 1: [2.0]}), 1).corr()
+
+
+def test_nothing_is_computed_before_it_is_asked_for() -> None:
+    made = []
+
+    def block(number: int) -> pd.DataFrame:
+        made.append(number)
+        return pd.DataFrame({"x": [1.0, 2.0], "y": [number, 3.0]})
+
+    lazy = dd.from_map(block, [5, 6], meta={"x": "float64", "y": "float64"})
+    together = lazy.corr(), lazy.x.corr(lazy.y), lazy.x.cov(lazy.y), lazy.x.autocorr()
+    assert not made
+    expected = pd.concat([block(5), block(6)])
+    assert together[1].compute() == pytest.approx(expected.x.corr(expected.y))

@@ -111,11 +111,11 @@ class SeriesRelationsMixin(FrameLike):
         -------
         Scalar
         """
-        return self._pair(other).corr(method, min_periods).map_partitions(_beside).max()
+        return _beside(self._pair(other).corr(method, min_periods))
 
     def cov(self, other: Any, min_periods: int | None = None, ddof: int = 1) -> Any:
         """Return the covariance with another series of the same rows, see `corr`."""
-        return self._pair(other).cov(min_periods, ddof).map_partitions(_beside).max()
+        return _beside(self._pair(other).cov(min_periods, ddof))
 
     def autocorr(self, lag: int = 1) -> Any:
         """Return the correlation of the values with those `lag` rows before.
@@ -149,5 +149,10 @@ def _of_all_rows(matrix: pd.DataFrame, labels: list[str]) -> pd.DataFrame:
     return matrix.reindex(labels)
 
 
-def _beside(matrix: pd.DataFrame) -> pd.Series:
+def _beside(matrix: Any) -> Any:
+    """Return the value of the first row and the second column, lazy."""
+    return matrix.map_partitions(_second_of_first, meta=(None, "float64")).max()
+
+
+def _second_of_first(matrix: pd.DataFrame) -> pd.Series:
     return matrix.iloc[:1, 1]
