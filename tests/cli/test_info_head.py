@@ -103,5 +103,5 @@ def test_head_reads_only_the_beginning(run, tmp_path):
 def test_another_separator_is_pointed_out(run, tmp_path):
     path = tmp_path / "zones.csv"
     path.write_text('"id";"name"\n1;"a"\n')
-    assert "pass sep=';' if that separates columns" in run("head", path).stderr
+    assert "pass --sep ';' if that separates columns" in run("head", path).stderr
     assert run("head", path, "--sep", ";").stderr == ""
