@@ -31,10 +31,10 @@ _HOMES = {
     "read_csv": "creation",
     "read_parquet": "creation",
     "read_table": "creation",
-    "to_csv": "creation",
+    "to_csv": "writing",
     "to_datetime": "creation",
     "to_numeric": "creation",
-    "to_parquet": "creation",
+    "to_parquet": "writing",
     "to_timedelta": "creation",
 }
 _HOMES = {name: f"penstock.collections.{home}" for name, home in _HOMES.items()}

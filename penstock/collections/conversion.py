@@ -25,10 +25,7 @@ from penstock.collections.conversion_files import (
     wanted_frame,
 )
 from penstock.collections.counting import CheckedSink, Tally, UnwrittenSink, counting
-from penstock.collections.filenames import (
-    exists,
-    shown,
-)
+from penstock.collections.filenames import exists, shown
 from penstock.collections.scalar import Scalar
 from penstock.collections.writing import grouped_by_folder, write_plan
 from penstock.engine.expr import Column
@@ -40,10 +37,7 @@ from penstock.engine.plan import FrameNode, walk
 from penstock.engine.run import Options, lowered, run_stream
 from penstock.errors import SinkError
 from penstock.io.filesystem import scheme_of
-from penstock.io.registry import (
-    format_named,
-    source_for,
-)
+from penstock.io.registry import format_named, source_for
 from penstock.io.sink import Sink
 from penstock.io.source import Pushdown, Source
 from penstock.records import record

@@ -121,25 +121,22 @@ def opened(reading: Reading, blocksize: str | int | None = None) -> Source:
     """Return the source of the files, with the options of their format."""
     name = source_format(reading)
     given: dict[str, Any] = {}
+    of_csv = {
+        "dtype": dict(reading.dtypes) or None,
+        "encoding": reading.encoding,
+        "on_bad_lines": reading.on_bad_lines,
+        "encoding_errors": reading.encoding_errors,
+    }
     if name == "csv":
         size = blocksize or reading.blocksize
         given = {
+            **of_csv,
             "sep": reading.sep or separator(reading.paths[0]),
-            "encoding": reading.encoding,
-            "on_bad_lines": reading.on_bad_lines,
-            "encoding_errors": reading.encoding_errors,
-            "dtype": dict(reading.dtypes) or None,
             "usecols": _needed(reading),
             "blocksize": None if size is None else parse_bytes(size),
         }
     else:
-        named = {
-            "dtype": reading.dtypes,
-            "encoding": reading.encoding,
-            "on_bad_lines": reading.on_bad_lines,
-            "encoding_errors": reading.encoding_errors,
-        }
-        for option in (option for option, value in named.items() if value):
+        for option in (option for option, value in of_csv.items() if value):
             raise ConfigError(f"{option} is for reading CSV, not {name}")
     given = {option: value for option, value in given.items() if value is not None}
     paths = list(reading.paths) if len(reading.paths) > 1 else reading.paths[0]

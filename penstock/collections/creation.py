@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from penstock.collections.base import noted
 from penstock.collections.frame import DataFrame
+from penstock.collections.mapping import collection_of, example_of_meta
+from penstock.engine.nodes.map_blocks import Opaque
 from penstock.engine.nodes.select import SetIndex
 from penstock.engine.nodes.slicing import Head
-from penstock.engine.nodes.sources import ReadFrame
+from penstock.engine.nodes.sources import DEFAULT_BLOCK_BYTES, ReadFrame
+from penstock.engine.schema import schema_of
 from penstock.io.registry import source_for
 
 if TYPE_CHECKING:
     from penstock.io.source import Source
 
-_UNKNOWN_BLOCK = 32 << 20
 _NO_HEADER = re.compile(r"Unnamed: \d+")
 
 
@@ -235,12 +240,7 @@ def from_map(
     >>> from_map(month, [1, 2, 3], year=2024).trips.sum().compute()
     np.int64(600)
     """
-    from functools import partial
-
-    from penstock.collections.mapping import collection_of, example_of_meta
     from penstock.engine.nodes.from_map import FromMap
-    from penstock.engine.nodes.map_blocks import Opaque
-    from penstock.engine.schema import schema_of
 
     columns = [list(iterable) for iterable in iterables]
     if not columns or not columns[0]:
@@ -251,7 +251,7 @@ def from_map(
     inputs = [(*items, *args) for items in zip(*columns, strict=True)]
     function = partial(func, **kwargs) if kwargs else func
     name = label or getattr(func, "__name__", type(func).__name__).strip("_")
-    expected = _UNKNOWN_BLOCK
+    expected = DEFAULT_BLOCK_BYTES
     if meta is None:
         try:
             meta = function(*inputs[0])
@@ -261,7 +261,7 @@ def from_map(
                 "learn the names and dtypes of its result"
             )
             raise
-        expected = int(meta.memory_usage(deep=True).sum() if meta.ndim > 1 else meta.memory_usage())
+        expected = int(np.sum(meta.memory_usage(deep=True)))
     example = example_of_meta(meta)
     schema = schema_of(example, index=True)
     node = FromMap(Opaque(function), Opaque(inputs), schema, max(1, expected), name)
@@ -271,16 +271,6 @@ def from_map(
 def from_source(source: Source, target_bytes: int | None = None) -> DataFrame:
     """Return the frame that reads `source` (of any registered format)."""
     return DataFrame(noted(ReadFrame(source, target_bytes=target_bytes)))
-
-
-def to_parquet(df: Any, path: Any, **kwargs: Any) -> Any:
-    """Write a frame as Parquet; see `DataFrame.to_parquet`."""
-    return df.to_parquet(path, **kwargs)
-
-
-def to_csv(df: Any, filename: Any, **kwargs: Any) -> Any:
-    """Write a frame or series as CSV; see `DataFrame.to_csv`."""
-    return df.to_csv(filename, **kwargs)
 
 
 def to_datetime(arg: Any, **kwargs: Any) -> Any:

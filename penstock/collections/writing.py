@@ -26,6 +26,16 @@ _SAMPLED_ROWS = 100_000
 _MOST_PIECES = 1_024
 
 
+def to_parquet(df: Any, path: Any, **kwargs: Any) -> Any:
+    """Write a frame as Parquet; see `DataFrame.to_parquet`."""
+    return df.to_parquet(path, **kwargs)
+
+
+def to_csv(df: Any, filename: Any, **kwargs: Any) -> Any:
+    """Write a frame or series as CSV; see `DataFrame.to_csv`."""
+    return df.to_csv(filename, **kwargs)
+
+
 def parquet_write(
     frame: Any,
     path: Any,

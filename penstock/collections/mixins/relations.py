@@ -78,13 +78,14 @@ class FrameRelationsMixin(FrameLike):
         import pandas as pd
 
         frame: Any = self
-        labels = [label for label in frame.columns if not numeric_only or _is_number(frame[label])]
-        for label in labels:
-            if not _is_number(frame[label]):
-                raise ValueError(
-                    f"{name}: column {label!r} is not of numbers; pass numeric_only=True to leave "
-                    "such columns out"
-                )
+        kinds = frame.dtypes
+        labels = [label for label, kind in kinds.items() if pd.api.types.is_numeric_dtype(kind)]
+        if not numeric_only and len(labels) < len(kinds):
+            other = next(label for label in kinds.index if label not in labels)
+            raise ValueError(
+                f"{name}: column {other!r} is not of numbers; pass numeric_only=True to leave "
+                "such columns out"
+            )
         if not all(isinstance(label, str) for label in labels):
             raise UnsupportedError(f"{name} is for columns whose labels are text; rename them")
         meta = pd.DataFrame(float("nan"), index=labels, columns=labels)
@@ -134,12 +135,6 @@ class SeriesRelationsMixin(FrameLike):
     def _pair(self, other: Any) -> Any:
         series: Any = self
         return series.to_frame("own").assign(other=other)
-
-
-def _is_number(series: Any) -> bool:
-    import pandas as pd
-
-    return bool(pd.api.types.is_numeric_dtype(series.dtype))
 
 
 def _of_all_rows(matrix: pd.DataFrame, labels: list[str]) -> pd.DataFrame:
