@@ -86,11 +86,11 @@ class _Made:
 
 
 class _Inputs:
-    """Tells in errors which input a block was made of."""
+    """Tells in errors which input a block was made of; further arguments may be secrets."""
 
     def __init__(self, inputs: Sequence[tuple]) -> None:
         self.inputs = inputs
 
     def __call__(self, i: int) -> str:
-        text = ", ".join(repr(argument) for argument in self.inputs[i])
+        text = repr(self.inputs[i][0])
         return text if len(text) <= 200 else f"{text[:200]}..."
