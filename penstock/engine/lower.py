@@ -41,7 +41,7 @@ def optimise(nodes: Sequence[Node], block_bytes: int) -> list[Node]:
     checked = config.get("verify-plans", False)
     for rule in rules(plan, block_bytes):
         rewritten = rule(plan)
-        if checked:
+        if checked and rewritten is not plan:
             verify(plan, rewritten, getattr(rule, "func", rule).__name__)
         plan = rewritten
     assert isinstance(plan, Results)

@@ -15,6 +15,7 @@ from penstock.errors import TypeConflictError
 from penstock.records import record
 from penstock.scheduler import current_pool, execute, persist, stream
 from penstock.scheduler.closing import closed_safely
+from penstock.scheduler.interrupts import Interrupts
 from penstock.scheduler.memory import limit_bytes
 
 if TYPE_CHECKING:
@@ -148,11 +149,12 @@ def _regroup(blocks: list[Any], ready: Lowered) -> list[list[Any]]:
 def _repaired(nodes: Sequence[Node], attempt: Any) -> Any:
     """Run `attempt`, widening column types that the data contradict and starting again."""
     plan = list(nodes)
-    for _ in range(_MAX_REPAIRS):
-        try:
-            return attempt(plan)
-        except TypeConflictError as conflict:
-            plan = _widened(plan, conflict)
+    with Interrupts():
+        for _ in range(_MAX_REPAIRS):
+            try:
+                return attempt(plan)
+            except TypeConflictError as conflict:
+                plan = _widened(plan, conflict)
     raise AssertionError("column types kept widening")
 
 

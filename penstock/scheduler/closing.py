@@ -12,6 +12,7 @@ import contextlib
 import functools
 import gc
 import sys
+from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, ParamSpec, TypeVar
 
@@ -20,8 +21,11 @@ _P = ParamSpec("_P")
 
 _open: dict[int, Generator[Any]] = {}
 """Which keeps them out of what is collected."""
-_collecting: int | None = None
-"""The thread that collects garbage now."""
+_phases = OrderedDict.fromkeys(("start", "stop"))
+"""The phases of garbage collection, the latest one last."""
+# A callback in Python would be where a Ctrl-C is handled now and then, and Python drops what
+# callbacks raise. The second argument, a dict that is not empty, is taken for `last`.
+gc.callbacks.append(_phases.move_to_end)
 
 
 class Closing(Iterator[_T]):
@@ -53,7 +57,7 @@ class Closing(Iterator[_T]):
     def __del__(self) -> None:
         if _open.pop(id(self._generator), None) is None or sys.is_finalizing():
             return
-        if _collecting == _thread.get_ident():
+        if next(reversed(_phases)) == "start":
             # Not threading.Thread, which takes a lock to begin.
             _thread.start_new_thread(self._generator.close, ())
         else:
@@ -68,14 +72,6 @@ def closed_safely(function: Callable[_P, Generator[_T]]) -> Callable[_P, Closing
         return Closing(function(*args, **kwargs))
 
     return give
-
-
-def _note(phase: str, info: object) -> None:
-    global _collecting
-    _collecting = _thread.get_ident() if phase == "start" else None
-
-
-gc.callbacks.append(_note)
 
 
 @atexit.register

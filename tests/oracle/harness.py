@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import warnings
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import strategies as st
 
 import penstock.dataframe as dd
 from penstock.collections.base import Collection
@@ -19,7 +22,8 @@ Call = Callable[[Any], Any]
 
 # Frames are small: shrinking them takes longer than reading them.
 _PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
-_DEFAULT_EXAMPLES = 50
+tried_partitions: ContextVar[tuple[int, ...]] = ContextVar("tried_partitions", default=PARTITIONS)
+"""The numbers of partitions that `check` tries unless it is told others."""
 _ZONE = "Europe/Zurich"
 _DAYS = ["2021-03-28 01:30", "1970-01-01", None, "2024-02-29 23:59:59.999999", "1900-12-31"]
 # Values that every kind of column must hold at least once: missing, duplicate, extreme.
@@ -77,8 +81,8 @@ def check(
         Takes a DataFrame or Series of pandas, or a collection.
     data : pandas.DataFrame or pandas.Series
     partitions : tuple of int, optional
-        Numbers of partitions to try; by default all `PARTITIONS`, and one that leaves most
-        partitions empty for a frame of one row or none.
+        Numbers of partitions to try; by default all `PARTITIONS`, or those of the example that
+        `drawn` runs.
     scheduler, memory_limit : str, optional
         For `compute`.
     **compare
@@ -87,7 +91,7 @@ def check(
     __tracebackhide__ = True
     expected = _outcome(lambda: call(data.copy()))
     if partitions is None:
-        partitions = PARTITIONS if len(data) > 1 else (3,)
+        partitions = tried_partitions.get() if len(data) > 1 else (3,)
     options = {"scheduler": scheduler, "memory_limit": memory_limit}
     for npartitions in partitions:
         collection = dd.from_pandas(data, npartitions)
@@ -115,12 +119,15 @@ def _compare(actual: Any, expected: Any, **compare: Any) -> None:
 def drawn(kinds: str, *, max_examples: int = 2, max_rows: int = 8) -> Callable[[Any], Any]:
     """Run a test on the sample, on no rows, on one row and on drawn frames.
 
+    `check` cuts the sample into each of the numbers of `PARTITIONS`, no rows and one into
+    three, a drawn frame into a number that is drawn too.
+
     Parameters
     ----------
     kinds : str
         `KINDS` of columns, separated by blanks; the columns are named after them.
     max_examples : int
-        Drawn frames, with the default profile of hypothesis; others draw in proportion.
+        Drawn frames, where hypothesis draws 50 examples; other profiles draw in proportion.
     max_rows : int
         Most rows of each.
 
@@ -133,13 +140,23 @@ def drawn(kinds: str, *, max_examples: int = 2, max_rows: int = 8) -> Callable[[
     whole = sample(*names)
 
     def decorate(test: Any) -> Any:
+        @functools.wraps(test)
+        def run(*args: Any, frame: tuple[pd.DataFrame, tuple[int, ...]], **kwargs: Any) -> None:
+            data, partitions = frame
+            token = tried_partitions.set(partitions)
+            try:
+                test(*args, frame=data, **kwargs)
+            finally:
+                tried_partitions.reset(token)
+
         columns = {name: name for name in names}
-        test = given(frame=frames(columns=columns, max_rows=max_rows))(test)
-        for each in (whole, whole.iloc[:0], whole.iloc[:1]):
-            test = example(frame=each)(test)
+        counts = st.sampled_from(PARTITIONS).map(lambda count: (count,))
+        run = given(frame=st.tuples(frames(columns=columns, max_rows=max_rows), counts))(run)
+        for case in ((whole, PARTITIONS), (whole.iloc[:0], (3,)), (whole.iloc[:1], (3,))):
+            run = example(frame=case)(run)
         slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
-        most = max(1, max_examples * settings.default.max_examples // _DEFAULT_EXAMPLES)
-        return settings(max_examples=most, phases=_PHASES, suppress_health_check=slow)(test)
+        most = max(1, max_examples * settings.default.max_examples // 50)
+        return settings(max_examples=most, phases=_PHASES, suppress_health_check=slow)(run)
 
     return decorate
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import _thread
+import gc
+import operator
 import signal
 import threading
 
+import pandas as pd
 import pytest
 
+import penstock.dataframe as dd
+from penstock.engine import run
 from penstock.scheduler.interrupts import Interrupts
 from penstock.threaded import get
 
@@ -41,6 +47,32 @@ def test_an_interrupt_in_a_finalizer_ends_the_run(scheduler):
             scheduler=scheduler,
         )
     assert not done
+
+
+def test_an_interrupt_while_a_plan_is_made_ends_the_call(monkeypatch):
+    lower = run.lower
+
+    def struck(*args, **kwargs):
+        StruckWhenFreed()
+        return lower(*args, **kwargs)
+
+    monkeypatch.setattr(run, "lower", struck)
+    frame = dd.from_pandas(pd.DataFrame({"x": [1, 2]}), npartitions=2)
+    with pytest.raises(KeyboardInterrupt):
+        frame.x.sum().compute()
+
+
+def test_an_interrupt_during_garbage_collection_is_raised():
+    others = [each for each in gc.callbacks if "hypothesis" in (each.__module__ or "")]
+    for callback in others:
+        gc.callbacks.remove(callback)
+    try:
+        gc.collect()  # of what has finalizers in Python
+        # No instruction of Python is between the two, where the interrupt would be raised.
+        with pytest.raises(KeyboardInterrupt):
+            list(map(operator.call, (_thread.interrupt_main, gc.collect)))
+    finally:
+        gc.callbacks.extend(others)
 
 
 def test_an_interrupt_at_the_very_end_is_raised_on_leaving():

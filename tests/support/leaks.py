@@ -4,6 +4,9 @@ Spill files of the whole test process go to a private directory (`PENSTOCK_SPILL
 each test that passed, no thread named ``penstock-*`` and no file in that directory may be there
 that was not there before the test. Empty directories may stay: a process keeps its own until it
 ends. A test that kills a process of Penstock gives that process a spill directory of its own.
+
+Workers that wait for the next run end sooner than in a user's process, or each test would wait
+for them.
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SPILL_VARIABLE = "PENSTOCK_SPILL_DIRECTORY"
-_PATIENCE = 10.0  # seconds in which threads may still end
+PATIENCE_VARIABLE = "PENSTOCK_TEST_PATIENCE"
+_PATIENCE = float(os.environ.get(PATIENCE_VARIABLE, "10"))  # seconds for threads to end
 
 _passed = pytest.StashKey[bool]()
 _directory = pytest.StashKey[Path]()
@@ -84,6 +88,9 @@ def pytest_configure(config: pytest.Config) -> None:
     directory = Path(tempfile.mkdtemp(prefix="penstock-tests-"))
     config.stash[_directory] = directory
     os.environ[SPILL_VARIABLE] = str(directory)  # before penstock reads its settings
+    from penstock.scheduler.executors import threads
+
+    threads._IDLE_SECONDS = 0.002
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from tests.support.leaks import SPILL_VARIABLE, leaks_since, snapshot
+from tests.support.leaks import PATIENCE_VARIABLE, SPILL_VARIABLE, leaks_since, snapshot
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,7 +48,12 @@ def test_plugin_fails_the_leaky_tests_only(tmp_path):
     command = [sys.executable, "-m", "pytest", "-p", "tests.support.leaks", "-rA", "--color=no"]
     options = ["-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(tmp_path)]
     run = subprocess.run(
-        [*command, *options, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
+        [*command, *options, str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, PATIENCE_VARIABLE: "1"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "1 failed, 3 passed, 2 errors" in run.stdout, run.stdout + run.stderr
     assert re.findall(r"ERROR .*::(\w+)", run.stdout) == ["test_file", "test_thread"]
