@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.chaos, pytest.mark.s3]
 
-ROWS = 60_000
+ROWS = 20_000
 READS = {
     "csv": lambda path, **options: dd.read_csv(path, blocksize="50kB", **options),
     "parquet": lambda path, **options: dd.read_parquet(path, blocksize="50kB", **options),
@@ -31,7 +31,7 @@ READS = {
 
 @pytest.fixture(scope="module")
 def frame() -> pd.DataFrame:
-    """Give rows whose CSV takes about 2 MB."""
+    """Give rows whose CSV takes about 0.5 MB."""
     number = pd.RangeIndex(ROWS).to_series()
     return pd.DataFrame(
         {"id": number, "half": number / 2, "text": "row " + (number * 7919 % ROWS).astype(str)}
@@ -62,13 +62,13 @@ def proxy(moto_s3: S3Endpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faul
 
 
 FAULTS = {
-    "unavailable": FaultPlan(unavailable=0.05, seed=3),
-    "reset": FaultPlan(reset=0.05, seed=3),
-    "cut": FaultPlan(cut=0.05, seed=3),
-    "truncate": FaultPlan(truncate=0.05, seed=3),
-    "stall": FaultPlan(stall=0.05, stall_seconds=0.5, seed=3),
+    "unavailable": FaultPlan(unavailable=0.1, seed=3),
+    "reset": FaultPlan(reset=0.1, seed=3),
+    "cut": FaultPlan(cut=0.1, seed=3),
+    "truncate": FaultPlan(truncate=0.1, seed=3),
+    "stall": FaultPlan(stall=0.1, stall_seconds=0.2, seed=3),
     "all": FaultPlan(
-        unavailable=0.05, reset=0.05, cut=0.05, truncate=0.05, stall=0.05, stall_seconds=0.5
+        unavailable=0.1, reset=0.1, cut=0.1, truncate=0.1, stall=0.1, stall_seconds=0.2
     ),
 }
 
@@ -88,13 +88,13 @@ def test_faults_do_not_change_what_is_read(moto_s3, proxy, bucket, frame, kind, 
 def test_faults_do_not_change_what_is_written(moto_s3, proxy, bucket, frame, methods):
     target = f"s3://{bucket}/written-{'-'.join(methods)}"
     options = proxy.storage_options(moto_s3.storage_options)
-    source = dd.from_pandas(frame, npartitions=20)
+    source = dd.from_pandas(frame, npartitions=8)
     # every request fails once, however few of them there are
     proxy.plan = FaultPlan(unavailable=0.5, reset=0.5, at_most=1, methods=methods, seed=5)
     source.to_parquet(target, storage_options=options)
     assert proxy.totals().faults.total() > 0
     names = moto_s3.filesystem().find(target)
-    assert len(names) == 20
+    assert len(names) == 8
     assert_eq(dd.read_parquet(target, storage_options=moto_s3.storage_options), frame)
 
 

@@ -83,7 +83,7 @@ def expected_groups(
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(frame=frames, keys=KEYS, size=st.integers(1, 12), dropna=st.booleans())
 def test_groups_equal_pandas(
     function: str, frame: pd.DataFrame, keys: list[str], size: int, dropna: bool
@@ -108,7 +108,7 @@ def tolerance(function: str) -> dict[str, object]:
     return {"atol": 1e-6} if function in ("var", "std", "sem", "skew", "kurt") else {}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     frame=frames,
     function=st.sampled_from(["sum", "mean", "min", "max", "var", "first", "last", "any", "all"]),
@@ -123,7 +123,7 @@ def test_skipna_false(frame: pd.DataFrame, function: str, size: int) -> None:
     assert_same(result, expected_groups(frame, ["int"], "number", function, True, skipna=False))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(frame=frames, min_count=st.integers(1, 4), size=st.integers(1, 12))
 def test_min_count(frame: pd.DataFrame, min_count: int, size: int) -> None:
     for function in ("sum", "prod", "min", "max"):
@@ -134,7 +134,7 @@ def test_min_count(frame: pd.DataFrame, min_count: int, size: int) -> None:
         )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(frame=frames, size=st.integers(1, 12))
 def test_ddof_size_and_several_outputs(frame: pd.DataFrame, size: int) -> None:
     specs = [
@@ -156,7 +156,7 @@ def test_ddof_size_and_several_outputs(frame: pd.DataFrame, size: int) -> None:
     assert_same(result, expected, check_dtype=len(frame) > 0, atol=1e-6)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     frame=frames, column=st.sampled_from(["number", "int", "time", "text"]), size=st.integers(1, 9)
 )
@@ -177,7 +177,7 @@ def test_labels_of_extremes(frame: pd.DataFrame, column: str, size: int) -> None
         }
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(frame=frames, size=st.integers(1, 9))
 def test_lists_keep_row_order(frame: pd.DataFrame, size: int) -> None:
     result = run(to_table(frame), ["int"], [AggSpec("big", "list", "out")], size, True)
@@ -185,7 +185,7 @@ def test_lists_keep_row_order(frame: pd.DataFrame, size: int) -> None:
     assert dict(zip(*result.to_pydict().values(), strict=True)) == dict(expected)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(frame=frames, keys=KEYS, dropna=st.booleans())
 def test_holistic_equal_pandas(frame: pd.DataFrame, keys: list[str], dropna: bool) -> None:
     table = to_table(frame)
@@ -211,7 +211,7 @@ def test_holistic_equal_pandas(frame: pd.DataFrame, keys: list[str], dropna: boo
         assert_same(result.drop_columns(["n"]), expected, check_dtype=function != "quantile")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(frame=frames)
 def test_mode_and_apply(frame: pd.DataFrame) -> None:
     specs = [
@@ -227,7 +227,7 @@ def test_mode_and_apply(frame: pd.DataFrame) -> None:
         assert span == (None if np.isnan(width) else width)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(frame=frames)
 def test_unobserved_categories(frame: pd.DataFrame) -> None:
     specs = [

@@ -58,7 +58,7 @@ def test_types_of_pairs(token: str, other: str) -> None:
         assert found == _pandas(data, 2, Dialect())
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(
         st.lists(
@@ -122,7 +122,7 @@ def test_pandas_is_asked_about_other_dialects(dialect: Dialect) -> None:
 LABELS = ["a", "b", " c ", "1", "", "Unnamed: 0", "a.1", "é", "x y", "#", "NA", "'q'", 'q"', "d\ne"]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.sampled_from(LABELS), min_size=1, max_size=4),
     st.booleans(),

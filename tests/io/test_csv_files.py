@@ -46,7 +46,7 @@ COMPRESSORS = [
 
 
 @pytest.mark.parametrize(("suffix", "compress"), COMPRESSORS)
-@pytest.mark.parametrize("blocksize", [100, 5000, 1 << 20])
+@pytest.mark.parametrize("blocksize", [500, 5000, 1 << 20])
 def test_compressed_files_are_streamed(tmp_path, suffix, compress, blocksize):
     plain = tmp_path / "x.csv"
     plain.write_text(ROWS)

@@ -46,10 +46,10 @@ def stray_quote(before: int, after: int) -> tuple[bytes, int]:
 def test_a_stray_quote_is_found_before_the_rest_is_held(
     tmp_path, blocksize, compressed, on_bad_lines
 ):
-    data, start = stray_quote(300_000, 4 * blocksize + 1_100_000)
+    data, start = stray_quote(60_000, 4 * blocksize + 1_100_000)
     path = write(tmp_path, data, compressed)
     source = csv_source(path, blocksize=blocksize, on_bad_lines=on_bad_lines)
-    where = f"byte {start} once" if compressed else rf"byte {start} \(line {300_000 // 16 + 2}\)"
+    where = f"byte {start} once" if compressed else rf"byte {start} \(line {60_000 // 16 + 2}\)"
     with pytest.raises(ParseError, match=where) as caught:
         read_blocks(source, target_bytes=1000)
     message = str(caught.value)

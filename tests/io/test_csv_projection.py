@@ -119,7 +119,7 @@ def columns_of(wanted: list[int], kinds: Any = KINDS[:1]) -> list[Column]:
 
 
 @native
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(selections().flatmap(lambda s: st.tuples(st.just(s), texts(s[0]))), st.booleans())
 @example(((2, [1]), b"a,b"), True)
 @example(((2, [0]), b'a,"b"'), True)
@@ -141,7 +141,7 @@ def test_bytes_are_those_of_the_fields(case: Any, quoted: bool) -> None:
 
 
 @native
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.sampled_from(list(b'a,"\n\r\0')), max_size=200).map(bytes) | st.binary(),
     st.integers(2, 5),
@@ -332,7 +332,7 @@ def test_without_the_extension_nothing_is_reduced(monkeypatch) -> None:
 
 
 @native
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     selections().flatmap(lambda s: st.tuples(st.just(s), texts(s[0]))),
     st.permutations(KINDS),

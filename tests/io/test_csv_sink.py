@@ -87,7 +87,7 @@ def test_the_text_is_pandas(tmp_path, name, options):
     assert path.read_bytes().decode(encoding) == expected.read_bytes().decode(encoding)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=20))
 def test_floats_are_spelled_as_python_does(values):
     assert float_texts(pa.array(values, pa.float64())).to_pylist() == [repr(v) for v in values]

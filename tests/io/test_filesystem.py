@@ -167,7 +167,7 @@ def test_s3_listing_matches_the_local_rules(moto_s3):
 def test_s3_ranges_survive_every_kind_of_fault(moto_s3, monkeypatch):
     monkeypatch.setattr(s3, "_FIRST_WAIT", 0.01)
     bucket = moto_s3.new_bucket()
-    data = os.urandom(3_000_000)
+    data = os.urandom(1_000_000)
     moto_s3.filesystem().pipe(f"{bucket}/data", data)
     with FaultProxy(moto_s3.endpoint_url) as proxy:
         options = proxy.storage_options(moto_s3.storage_options)

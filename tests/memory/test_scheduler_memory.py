@@ -99,22 +99,20 @@ assert abs(result - 1) < 1e-9, result
 LIMIT = 400_000_000
 
 
-@pytest.mark.parametrize(
-    "work", [ARRAYS, TABLES, UNDERSTATED], ids=["arrays", "tables", "understated"]
-)
+@pytest.mark.parametrize("work", [ARRAYS, TABLES], ids=["arrays", "tables"])
 def test_the_peak_stays_under_the_limit(work: str):
     argv = [sys.executable, "-c", PRELUDE + work, str(LIMIT)]
-    measured = run_measured(argv).check()
+    if cgroups_available():  # the kernel is to agree
+        measured = run_in_cgroup(argv, LIMIT).check()
+        assert not measured.oom_killed
+    else:
+        measured = run_measured(argv).check()
     assert measured.peak_rss <= LIMIT
 
 
-@pytest.mark.parametrize("work", [ARRAYS, TABLES], ids=["arrays", "tables"])
-def test_the_kernel_never_kills_it_at_exactly_the_limit(work: str):
-    if not cgroups_available():
-        pytest.skip("no memory cgroup can be made here: that takes Linux and root")
-    argv = [sys.executable, "-c", PRELUDE + work, str(LIMIT)]
-    measured = run_in_cgroup(argv, LIMIT).check()
-    assert not measured.oom_killed
+def test_tasks_that_take_more_than_they_declare_stay_under_the_limit():
+    argv = [sys.executable, "-c", PRELUDE + UNDERSTATED, str(LIMIT)]
+    assert run_measured(argv).check().peak_rss <= LIMIT
 
 
 def test_the_container_gives_the_default_limit():

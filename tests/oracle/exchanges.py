@@ -37,7 +37,8 @@ def check_exchanged(call: Call, data: Any, **options: Any) -> None:
 def check_spilled(call: Call, data: Any, **options: Any) -> None:
     """Assert the same of exchanges that spill, and that they did write files."""
     __tracebackhide__ = True
-    for scheduler in ("threads", "sync"):
+    for scheduler, partitions in (("threads", (3, 17)), ("sync", (1, 17))):
+        options["partitions"] = partitions
         with config.set({"verify-plans": True, **_SPILLING_MORE}), Profile() as profile:
             check(call, data, scheduler=scheduler, **options)
         assert profile.spilled_bytes > 0, f"nothing was spilled with {scheduler}"

@@ -43,7 +43,7 @@ CASES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("chunks", CHUNKS[1:4], ids=str)
+@pytest.mark.parametrize("chunks", CHUNKS[1:3], ids=str)
 def test_masked_arrays(chunks: Any) -> None:
     lazy, wanted = [], []
     with np.errstate(all="ignore"):

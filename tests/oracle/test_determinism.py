@@ -13,8 +13,8 @@ import penstock.array as da
 import penstock.dataframe as dd
 from penstock import config
 
-ROWS = 6000
-TURNS = {1: 2, 2: 4, 8: 4}
+ROWS = 3000
+TURNS = {1: 1, 2: 2, 8: 3}
 
 
 @pytest.fixture(scope="module")

@@ -135,7 +135,7 @@ def test_rows_of_one_key_are_joined_by_several_tasks(how: str, heavy: str) -> No
 
 def _partitions(workers: int, scheduler: str) -> list[pd.DataFrame]:
     options = {"num_workers": workers, "scheduler": scheduler}
-    lazy = dd.from_pandas(numbers(2000), 31).sort_values("x")
+    lazy = dd.from_pandas(numbers(1000), 31).sort_values("x")
     with config.set({"exchange-memory": 4000, "num-workers": workers}):
         return list(lazy.iter_blocks(**options))
 
@@ -144,7 +144,7 @@ def test_partitions_do_not_depend_on_the_workers() -> None:
     expected = _partitions(1, "sync")
     assert len(expected) > 5
     for workers in (2, 4):
-        for turn in range(3):
+        for turn in range(2):
             found = _partitions(workers, "threads")
             assert len(found) == len(expected), turn
             for one, other in zip(found, expected, strict=True):
@@ -202,7 +202,7 @@ WRITTEN: dict[str, Call] = {
 def test_files_hold_rows_in_order(case: str, spilling: bool, tmp_path: Path) -> None:
     frame = numbers(200)
     expected = WRITTEN[case](frame).reset_index(drop=True)
-    with config.set({"exchange-memory": 256 if spilling else None}):
+    with config.set({"exchange-memory": 1024 if spilling else None}):
         lazy = WRITTEN[case](dd.from_pandas(frame, 7))
         lazy.to_parquet(str(tmp_path / "parquet"), write_index=False)
         lazy.to_csv(str(tmp_path / "one.csv"), single_file=True, index=False)

@@ -67,8 +67,8 @@ def test_series_of_rows_where_partitions_have_one_group(
     function: str, keys: Any, group_keys: bool
 ) -> None:
     # pandas sets the series of a single group side by side, not one below another
-    count = 400
-    frame = pd.DataFrame({"k": [row * 7 % 40 for row in range(count)], "x": range(count)})
+    count = 100
+    frame = pd.DataFrame({"k": [row * 7 % 20 for row in range(count)], "x": range(count)})
     frame["t"] = frame.k.map(lambda key: "éa"[key % 2])
 
     def call(df: Any) -> Any:

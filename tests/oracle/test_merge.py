@@ -76,7 +76,7 @@ def test_keys(case: str, broadcast: bool, how: str) -> None:
 
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("broadcast", [True, False])
-@drawn("few finite text", max_examples=2)
+@drawn("few finite text", max_examples=1)
 def test_any_rows(broadcast: bool, how: str, frame: pd.DataFrame) -> None:
     check_exchanged(merged(how, broadcast, on="text"), frame)
     check_exchanged(merged(how, broadcast, on=["few", "finite"]), frame)

@@ -44,7 +44,7 @@ def _keys(kind: str, seconds: np.ndarray) -> Any:
     return times.tz_convert(_ZONE) if kind == "zoned" else times.tz_localize(None)
 
 
-def _sides(kind: str, rows: int = 32, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _sides(kind: str, rows: int = 24, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
     generator = np.random.default_rng(seed)
 
     def side(count: int, groups: str) -> pd.DataFrame:
@@ -65,7 +65,7 @@ def _sides(kind: str, rows: int = 32, seed: int = 0) -> tuple[pd.DataFrame, pd.D
 def _check(left: pd.DataFrame, right: pd.DataFrame, **options: Any) -> None:
     __tracebackhide__ = True
     expected = pd.merge_asof(left, right, **options)
-    for ours, theirs, settings_ in ((1, 1, {}), (3, 5, SPILLING), (9, 3, {})):
+    for ours, theirs, settings_ in ((1, 1, {}), (3, 5, SPILLING), (7, 3, {})):
         with penstock.config.set({"verify-plans": True, **settings_}):
             lazy = dd.merge_asof(
                 dd.from_pandas(left, ours), dd.from_pandas(right, theirs), **options
