@@ -25,7 +25,7 @@ _phases = OrderedDict.fromkeys(("start", "stop"))
 """The phases of garbage collection, the latest one last."""
 # A callback in Python would be where a Ctrl-C is handled now and then, and Python drops what
 # callbacks raise. The second argument, a dict that is not empty, is taken for `last`.
-gc.callbacks.append(_phases.move_to_end)
+gc.callbacks.append(_phases.move_to_end)  # type: ignore[arg-type]
 
 
 class Closing(Iterator[_T]):
