@@ -148,6 +148,7 @@ def test_partitions_cover_one_few_and_many(npartitions):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_series_of_each_kind(kind):
+    @settings(max_examples=100)
     @given(series(kind, min_rows=2, max_rows=6, name="x"))
     def check(values):
         assert 2 <= len(values) <= 6
