@@ -58,19 +58,26 @@ def hangups_count() -> Iterator[None]:
     signal.signal(signal.SIGHUP, before)
 
 
+EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+
+
 @pytest.mark.usefixtures("hangups_count")
 @pytest.mark.parametrize(
-    ("target", "number", "code"),
+    ("target", "number"),
     [
-        ("o.parquet", signal.SIGINT, 130),
-        ("o", signal.SIGINT, 130),
-        ("o.csv", signal.SIGINT, 130),
-        ("o", signal.SIGTERM, 143),
-        ("o.parquet", signal.SIGHUP, 129),
+        ("o.parquet", signal.SIGINT),
+        ("o", signal.SIGINT),
+        ("o.csv", signal.SIGINT),
+        ("o", signal.SIGTERM),
+        ("o.parquet", signal.SIGHUP),
+        pytest.param("o.parquet", signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param("o.csv", signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param("o", signal.SIGHUP, marks=pytest.mark.slow),
+        pytest.param("o.csv", signal.SIGHUP, marks=pytest.mark.slow),
     ],
 )
 def test_an_interrupted_conversion_ends_at_once_and_leaves_nothing(
-    command, numbers, tmp_path, target, number, code
+    command, numbers, tmp_path, target, number
 ):
     process = command("convert", numbers, target, "--blocksize", "256kB", "-m", "300MB")
     _wait_for_stage(tmp_path, process)
@@ -78,7 +85,7 @@ def test_an_interrupted_conversion_ends_at_once_and_leaves_nothing(
     process.send_signal(number)
     sent = time.monotonic()
     out, err = process.communicate(timeout=30)
-    assert process.returncode == code, err
+    assert process.returncode == EXIT_CODES[number], err
     assert time.monotonic() - sent < 5
     assert out == ""
     assert "interrupted" in err
@@ -142,7 +149,8 @@ def test_spill_files_of_a_dead_process_go_at_the_next_start(command, trips_csv, 
 
 
 @pytest.mark.memory
-def test_300_mb_are_converted_in_250_mb_of_memory(tmp_path):
+@pytest.mark.parametrize("name", ["o.parquet", pytest.param("o", marks=pytest.mark.slow)])
+def test_300_mb_are_converted_in_250_mb_of_memory(tmp_path, name):
     if not cgroups_available():
         pytest.skip("no memory cgroup can be made here: that takes Linux and root")
     generate = [sys.executable, str(ROOT / "data-gen" / "generate-data.py"), "taxi"]
@@ -155,7 +163,7 @@ def test_300_mb_are_converted_in_250_mb_of_memory(tmp_path):
         for _ in range(repeats):
             file.writelines(lines)
     rows = repeats * len(lines)
-    target = tmp_path / "o.parquet"
+    target = tmp_path / name
     measured = run_in_cgroup(
         [sys.executable, "-m", "penstock", "convert", str(source), str(target),
          "--memory-limit", "250MB"],

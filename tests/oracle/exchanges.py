@@ -28,7 +28,7 @@ def check_exchanged(call: Call, data: Any, **options: Any) -> None:
     __tracebackhide__ = True
     with config.set({"verify-plans": True}):
         if len(data) <= 1:  # nothing to spill
-            check(call, data, partitions=(3,), **options)
+            check(call, data, **options)
             return
         in_memory = tuple(count for count in tried_partitions.get() if count != 3)
         check(call, data, partitions=in_memory or (1,), **options)

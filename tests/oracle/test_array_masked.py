@@ -43,7 +43,9 @@ CASES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("chunks", CHUNKS[1:3], ids=str)
+@pytest.mark.parametrize(
+    "chunks", [*CHUNKS[1:3], pytest.param(CHUNKS[3], marks=pytest.mark.slow)], ids=str
+)
 def test_masked_arrays(chunks: Any) -> None:
     lazy, wanted = [], []
     with np.errstate(all="ignore"):
